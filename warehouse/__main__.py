@@ -1,0 +1,51 @@
+"""`python -m warehouse`: migrate, look at deliveries, publish one."""
+
+from __future__ import annotations
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from settings import friendly_errors
+from warehouse.connection import connect
+from warehouse.migrate import migrate as run_migrations
+from warehouse.publish import publish as run_publish
+
+app = typer.Typer(
+    help="The database itself: migrations, deliveries, publish.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+
+
+@app.command()
+def migrate() -> None:
+    """Create or update schemas, roles, the ops tables and a raw table for every stream in pipeline.yml."""
+    applied = run_migrations()
+    print("\n".join(f"applied {name}" for name in applied) or "The warehouse is up to date.")
+
+
+@app.command()
+def deliveries(last: int = typer.Option(10, help="How many to show, newest first.")) -> None:
+    """Show the newest deliveries and how each ended."""
+    with connect("monitor") as connection:
+        rows = connection.execute(
+            "select delivery_id, day, status, stale_sources, checks_executed, checks_declared, failed_stage, error"
+            " from ops.deliveries order by opened_at desc limit %s",
+            (last,),
+        ).fetchall()
+    table = Table("delivery", "day", "status", "stale", "checks", "failed at", "error")
+    for delivery_id, day, status, stale, executed, declared, stage, error in rows:
+        checks = "" if executed is None else f"{executed}/{declared}"
+        table.add_row(str(delivery_id), str(day), status, ", ".join(stale), checks, stage or "", error or "")
+    Console().print(table)
+
+
+@app.command()
+def publish(delivery_id: str = typer.Argument(help="A delivery that passed its checks.")) -> None:
+    """Swap the checked candidate in as marts."""
+    for mart, rows in run_publish(delivery_id).rows.items():
+        print(f"{mart}: {rows} rows")
+
+
+if __name__ == "__main__":
+    with friendly_errors():
+        app()

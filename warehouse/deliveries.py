@@ -1,0 +1,106 @@
+"""One delivery: from the moment that the sources are complete to the marts that readers see."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from settings import HeadwaterError, Pipeline, load_pipeline
+from warehouse.connection import connect
+
+
+class CriticalSourceStale(HeadwaterError):
+    """A critical source is older than its freshness target: the day must not be delivered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """`as_of`: every critical source is complete up to this time. `day`: the last whole shop day before it."""
+
+    delivery_id: uuid.UUID
+    day: date
+    as_of: datetime
+    stale_sources: list[str]
+
+
+def open_delivery(url: str | None = None, pipeline: Pipeline | None = None) -> Delivery:
+    """Record a new delivery and what it will hold.
+
+    Raises CriticalSourceStale, with the delivery recorded as failed, when a critical source is older than its target;
+    HeadwaterError when a critical source never arrived. Other stale sources are named in the delivery, which goes on.
+    """
+    pipeline = pipeline or load_pipeline()
+    with connect("checker", url=url, application="headwater deliver") as connection:
+        marks = connection.execute("select source, stream, watermark from ops.checkpoints").fetchall()
+        watermarks = {(source, stream): mark for source, stream, mark in marks}
+        never = [
+            f"{name}.{stream}"
+            for name in pipeline.critical_sources
+            for stream in pipeline.sources[name].streams
+            if watermarks.get((name, stream)) is None
+        ]
+        if never:
+            raise HeadwaterError(
+                f"Nothing to deliver yet: {', '.join(never)} never arrived; run `python -m ingestion sync` first."
+            )
+        complete = {
+            name: min((watermarks.get((name, stream)) for stream in source.streams), key=_none_first)
+            for name, source in pipeline.sources.items()
+        }
+        row = connection.execute("select now()").fetchone()
+        assert row is not None
+        stale = [
+            name
+            for name, source in pipeline.sources.items()
+            if (mark := complete[name]) is None or row[0] - mark > source.freshness
+        ]
+        as_of = min(mark for name in (pipeline.critical_sources or complete) if (mark := complete[name]))
+        day = as_of.astimezone(pipeline.shop.zone).date() - timedelta(days=1)
+        delivery = Delivery(uuid.uuid4(), day, as_of, stale)
+        connection.execute(
+            "insert into ops.deliveries (delivery_id, day, as_of, stale_sources) values (%s, %s, %s, %s)",
+            (delivery.delivery_id, day, as_of, stale),
+        )
+    critical = [name for name in stale if name in pipeline.critical_sources]
+    if critical:
+        reason = f"critical source {', '.join(critical)} is older than its freshness target in pipeline.yml"
+        fail_delivery(delivery.delivery_id, "sources", reason, url)
+        raise CriticalSourceStale(f"Not delivered: {reason}. Readers keep the last published day.")
+    return delivery
+
+
+def fail_delivery(delivery_id: uuid.UUID | str, stage: str, error: str, url: str | None = None) -> None:
+    """Record where and why a delivery ended. A published delivery stays published, and the first reason is kept."""
+    with connect("checker", url=url, application="headwater deliver") as connection:
+        connection.execute(
+            "update ops.deliveries set status = 'failed', failed_stage = coalesce(failed_stage, %s),"
+            " error = coalesce(error, %s), finished_at = coalesce(finished_at, clock_timestamp())"
+            " where delivery_id = %s and status <> 'published'",
+            (stage, error[:2000], delivery_id),
+        )
+
+
+def pass_delivery(delivery_id: uuid.UUID | str, declared: int, executed: int, url: str | None = None) -> None:
+    """Record that every declared check ran and none that blocks failed: it may be published.
+
+    Raises HeadwaterError when `executed` is not `declared` (what ran is what was declared), or when it failed before.
+    """
+    with connect("checker", url=url, application="headwater deliver") as connection:
+        connection.execute(
+            "update ops.deliveries set checks_declared = %s, checks_executed = %s where delivery_id = %s",
+            (declared, executed, delivery_id),
+        )
+        if executed != declared:
+            reason = f"{declared} checks are declared but {executed} ran"
+            fail_delivery(delivery_id, "checks", reason, url)
+            raise HeadwaterError(f"Not delivered: {reason}. Readers keep the last published day.")
+        passed = connection.execute(
+            "update ops.deliveries set status = 'passed' where delivery_id = %s and status = 'open'", (delivery_id,)
+        )
+        if passed.rowcount != 1:
+            raise HeadwaterError(f"Delivery {delivery_id} is not open: it failed, or was delivered before.")
+
+
+def _none_first(mark: datetime | None) -> tuple[bool, datetime]:
+    return (mark is not None, mark or datetime.min)
