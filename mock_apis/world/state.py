@@ -1,0 +1,114 @@
+"""What every part of the simulation shares: the records, the clock, and the queue of what happens next."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from random import Random
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from mock_apis.world.model import (
+    BalanceTransaction,
+    Campaign,
+    Charge,
+    Customer,
+    Dispute,
+    EmailEvent,
+    Order,
+    Payout,
+    Product,
+    StripeCustomer,
+    StripeEvent,
+    StripeRefund,
+)
+
+
+@dataclass(frozen=True)
+class Size:
+    days: int
+    orders_per_day: int
+    customers: int
+    products: int
+    recipients: int
+    refund_days: int  # a return comes within so many days
+    dispute_days: int  # a dispute opens, and then closes, within so many days
+    click_to_order: float
+
+
+SIZES = {
+    "tiny": Size(15, 8, 60, 12, 40, 6, 5, 0.6),
+    "small": Size(60, 40, 1200, 40, 300, 21, 15, 0.35),
+    "large": Size(180, 200, 8000, 150, 2000, 28, 20, 0.2),
+}
+
+DAY_STARTS = time(1)  # the shop's local hour at which the world stands still
+STEP = 32768  # Shopify's numeric ids grow by multiples of this
+
+
+class State:
+    """The records of the shop at `now`, and the actions still to come."""
+
+    def __init__(self, seed: int, size: str, today: date, timezone: str) -> None:
+        self.seed = seed
+        self.size = size
+        self.scale = SIZES[size]
+        self.timezone = timezone
+        self.zone = ZoneInfo(timezone)
+        self.currency = "EUR"
+        self.first_day = today - timedelta(days=self.scale.days)
+        self.today = self.first_day
+        self.now = self.morning(self.first_day)
+
+        self.products: dict[int, Product] = {}
+        self.customers: dict[int, Customer] = {}
+        self.orders: dict[int, Order] = {}
+        self.stripe_customers: dict[str, StripeCustomer] = {}
+        self.charges: dict[str, Charge] = {}
+        self.stripe_refunds: dict[str, StripeRefund] = {}
+        self.disputes: dict[str, Dispute] = {}
+        self.balance_transactions: dict[str, BalanceTransaction] = {}
+        self.payouts: dict[str, Payout] = {}
+        self.stripe_events: list[StripeEvent] = []
+        self.campaigns: dict[str, Campaign] = {}
+        self.campaign_versions: list[Campaign] = []  # each campaign as it stood after each change
+        self.email_events: list[EmailEvent] = []
+
+        self._queue: list[tuple[datetime, int, Callable[..., None], tuple[Any, ...]]] = []
+        self._scheduled = 0
+        self._counters: dict[str, int] = {}
+
+    def morning(self, day: date) -> datetime:
+        """The instant on `day` at which the world stands still, in UTC."""
+        local = datetime.combine(day, DAY_STARTS, self.zone)
+        return local.astimezone(ZoneInfo("UTC"))
+
+    def random(self, part: str) -> Random:
+        """A generator of its own for each part, so that one part's change leaves the others' dice alone."""
+        return Random(f"{self.seed}:{self.size}:{part}")
+
+    def count(self, kind: str) -> int:
+        self._counters[kind] = self._counters.get(kind, 0) + 1
+        return self._counters[kind]
+
+    def shopify_id(self, kind: str) -> int:
+        return 5_400_000_000_000 + self.count(kind) * STEP
+
+    def stripe_id(self, prefix: str) -> str:
+        return f"{prefix}_3Q{self.count(prefix):010d}hwDemo"
+
+    def schedule(self, at: datetime, action: Callable[..., None], *arguments: Any) -> None:
+        """Let `action(at, *arguments)` happen at `at` (whole seconds)."""
+        at = max(at.replace(microsecond=0), self.now)
+        self._scheduled += 1
+        heapq.heappush(self._queue, (at, self._scheduled, action, arguments))
+
+    def run_until(self, end: datetime) -> None:
+        """Let all that is due before `end` happen, in order; then it is `end`."""
+        while self._queue and self._queue[0][0] < end:
+            at, _, action, arguments = heapq.heappop(self._queue)
+            self.now = at
+            action(at, *arguments)
+        self.now = end
