@@ -1,0 +1,107 @@
+"""What a source is to the loop: streams that read pages, each page with the bookmark that comes after it.
+
+A source is one file in ingestion/sources with a class `Source(BaseSource)`. Most streams are windowed: derive them
+from `WindowedStream` (ingestion/window.py) and write only `pages`; the others (files, for one) write `read`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, ClassVar, NamedTuple
+
+from settings import SourceSettings
+from warehouse.batch import LoadedFile
+
+State = dict[str, Any]
+
+
+class Record(NamedTuple):
+    """One record, its bytes as the source sent them.
+
+    `version` and `deleted` are set only where the bytes do not tell them (a Stripe object's time is its event's).
+    """
+
+    data: bytes
+    version: datetime | None = None
+    deleted: bool = False
+
+
+@dataclass(slots=True)
+class Page:
+    """What one read brought, and the stream's whole bookmark once it is kept.
+
+    `origin` says where it came from (address and cursor, or file and line) for the quarantine. `watermark` is set on
+    the page that ends a window: everything the source had up to then is in. `file` on the page that ends a file.
+    """
+
+    records: list[Record]
+    state: State
+    origin: str
+    extracted_at: datetime
+    watermark: datetime | None = None
+    file: LoadedFile | None = None
+
+
+@dataclass(slots=True)
+class Context:
+    """What the loop lends a stream: its settings, and whether a file's content is loaded already."""
+
+    source: str
+    settings: SourceSettings
+    knows_file: Callable[[str], bool] = field(default=lambda _sha256: False)
+
+
+class Stream(ABC):
+    """One raw table. `key` is the field that names a record; `version_field` the source's own time of its version."""
+
+    name: ClassVar[str]
+    key: ClassVar[str] = "id"
+    version_field: ClassVar[str] = "updated_at"
+
+    def __init__(self, context: Context):
+        self.context = context
+
+    @abstractmethod
+    def read(self, state: State) -> Iterator[Page]:
+        """Go on from `state` ({} at the very first run) to the end of what there is now, a page at a time."""
+
+    def version_of(self, record: dict[str, Any]) -> datetime:
+        """The source's time of this version; raises ValueError with a reason when it cannot be told."""
+        return parse_time(record[self.version_field], self.version_field)
+
+    def is_deleted(self, record: dict[str, Any]) -> bool:
+        return False
+
+
+class BaseSource(ABC):
+    """A system that data come from. Built once a run; `streams` maps a stream's name to its class."""
+
+    streams: ClassVar[dict[str, type[Stream]]]
+
+    def __init__(self, context: Context):
+        self.context = context
+
+    @abstractmethod
+    def stream(self, name: str) -> Stream:
+        """The stream `name`, ready to be read."""
+
+    def close(self) -> None:
+        """Let go of connections."""
+
+
+def parse_time(value: object, name: str) -> datetime:
+    """An aware time from ISO 8601 text or Unix seconds; raises ValueError that names the field."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return datetime.fromtimestamp(value, UTC)
+    if not isinstance(value, str):
+        raise ValueError(f"{name}: a time is expected, not {type(value).__name__}")
+    try:
+        parsed = datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError(f"{name}: {value!r} is not an ISO 8601 time") from None
+    if parsed.tzinfo is None:
+        raise ValueError(f"{name}: {value!r} has no time zone")
+    return parsed
