@@ -1,0 +1,61 @@
+# Headwater: `make demo` and `make test` are the two commands; `make help` lists the rest.
+
+PYTHON ?= python3
+VENV := .venv/bin
+COMPOSE := $(PYTHON) docker/compose.py
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev demo local stop migrate test test-compose lint format lock up down clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: ## make .venv with the hash-locked requirements
+	@$(PYTHON) local/bootstrap.py
+
+install-dev: ## the same with what tests and lint need
+	@$(PYTHON) local/bootstrap.py --dev
+
+demo: install ## run the whole pipeline to a delivered day without Docker, and show it; again: the next day
+	@$(VENV)/python -m local demo
+
+local: install ## leave the same stack running, with the Airflow UI on 127.0.0.1
+	@$(VENV)/python -m local start
+
+stop: ## end what `make local` started
+	@test ! -x $(VENV)/python || $(VENV)/python -m local stop
+
+migrate: install ## bring the warehouse at WAREHOUSE_URL up to date
+	@$(VENV)/python -m warehouse migrate
+
+test: install-dev ## unit, embedded-Postgres and end-to-end tests
+	@$(VENV)/python -m pytest
+
+lint: install-dev ## ruff, mypy and sqlfluff
+	$(VENV)/ruff check .
+	$(VENV)/ruff format --check .
+	$(VENV)/mypy
+	$(VENV)/sqlfluff lint -q dbt/models dbt/tests
+
+format: install-dev ## let ruff and sqlfluff put things in order
+	$(VENV)/ruff check --fix .
+	$(VENV)/ruff format .
+	$(VENV)/sqlfluff fix -q dbt/models dbt/tests
+
+lock: install-dev ## renew the locks from pyproject.toml
+	$(VENV)/uv pip compile --system-certs --universal --python-version 3.11 --generate-hashes --no-header \
+	  --no-strip-extras -q --upgrade pyproject.toml -o requirements.txt
+	$(VENV)/uv pip compile --system-certs --universal --python-version 3.11 --generate-hashes --no-header \
+	  --no-strip-extras -q --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+
+up: ## bring up the whole stack on Docker Compose and wait until it is healthy
+	@$(COMPOSE) up
+
+down: ## stop the Docker stack; the data stay
+	@$(COMPOSE) down
+
+clean: ## say what would be deleted (data, state, .venv), ask, and delete it
+	@$(COMPOSE) clean
+
+test-compose: install-dev ## prove the Docker stack: stand-in images, up, a delivered day, down
+	@$(VENV)/python -m tests.compose
