@@ -194,7 +194,7 @@ class Aftermath:
             self._later(at, 0.5, 2, self.fulfil, order)
 
     def return_some(self, at: datetime, order: Order, slow: bool) -> None:
-        """Some units of one or two lines come back; now and then a goodwill amount is all there is."""
+        """Some units of one or two lines come back."""
         back = [(line, self._kept(order, line)) for line in order.lines]
         back = [(line, units) for line, units in back if units]
         if not back or order.cancelled_at:
@@ -213,10 +213,8 @@ class Aftermath:
         self._cancelled(at, order, self.rng.choice(("CUSTOMER", "INVENTORY", "FRAUD")))
 
     def remove_units(self, at: datetime, order: Order) -> None:
-        """An edit takes units off; the difference goes back as a refund without lines."""
+        """An edit takes units, or a whole line, off; the difference goes back as a refund without lines."""
         line = max(order.lines, key=lambda one: one.quantity)
-        if line.ordered == 0 or (len(order.lines) == 1 and line.ordered == 1) or order.refunds:
-            return
         before = order.total
         units = self.rng.randint(1, line.ordered - 1) if line.ordered > 1 else 1
         left = line.ordered - units
@@ -225,6 +223,8 @@ class Aftermath:
         line.discount = discount
         self.checkout.retax(line, order.taxes_included)
         self._give_back(at, order, [], before - order.total, "Order edited", slow=False)
+        if self.rng.random() < 0.4:
+            self._returns(at, order)
 
     def add_line(self, at: datetime, order: Order) -> None:
         """An edit adds a line, which is charged on its own."""
@@ -232,6 +232,11 @@ class Aftermath:
         order.lines.append(self.checkout.line(order, self.checkout.place_of(order)))
         self._take(at, order, order.total - before)
         order.updated_at = at
+        if order.fulfillment_status == "FULFILLED":
+            order.fulfillment_status = "PARTIALLY_FULFILLED"
+            self._later(at, 0.5, 2, self.fulfil, order)
+        if self.rng.random() < 0.4:
+            self._later(at, 1, self.state.scale.refund_days, self.return_all, order)
 
     def dispute(self, at: datetime, order: Order, won: bool) -> None:
         reason = self.rng.choice(("fraudulent", "product_not_received", "duplicate"))

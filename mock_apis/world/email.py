@@ -43,7 +43,7 @@ class Email:
             subject=subject,
             status="scheduled",
             sent_at=sent_at,
-            cost=self.rng.randrange(4000, 16000) * self.state.scale.recipients // 300,
+            cost=self.rng.randrange(30000, 90000) * self.state.scale.recipients // 300,
             updated_at=at,
         )
         self.state.campaigns[campaign.id] = campaign

@@ -52,9 +52,8 @@ class Checkout:
             test=kind == "test",
             campaign_id=campaign_id,
         )
-        count = self.rng.randint(61, 75) if kind == "big" else self.rng.choices((1, 2, 3, 4, 6), (45, 28, 15, 8, 4))[0]
-        for _ in range(count):
-            order.lines.append(self.line(order, place))
+        for _ in range(self._line_count(kind)):
+            order.lines.append(self.line(order, place, cheap=kind == "big"))
         if kind == "custom":
             order.lines.append(self.custom_line(order, place))
         self._discount(order)
@@ -67,9 +66,10 @@ class Checkout:
         self.state.orders[order.id] = order
         return order
 
-    def line(self, order: Order, place: Place) -> Line:
+    def line(self, order: Order, place: Place, cheap: bool = False) -> Line:
         """A line of a product on offer, at today's price, with its tax and no discount."""
-        product, variant = self.catalog.pick()
+        picks = [self.catalog.pick() for _ in range(6 if cheap else 1)]
+        product, variant = min(picks, key=lambda pick: pick[1].price)
         quantity = self.rng.choices((1, 2, 3, 5), (68, 20, 8, 4))[0]
         title = product.title if len(product.variants) == 1 else f"{product.title} - {variant.title}"
         return self._line(order, place, product.id, variant.id, variant.sku, title, quantity, variant.price)
@@ -96,10 +96,16 @@ class Checkout:
                 return None, self.people.invent()[2]
             customer = self.people.register(at) if dice < 0.4 else self.people.any_customer()
             return customer, customer.email
-        known = next((c for c in self.state.customers.values() if c.email == email), None)
+        known = self.people.by_email.get(email)
         if known is not None and self.rng.random() < 0.1:
             return None, email  # did not sign in: a guest to the shop
         return known, email
+
+    def _line_count(self, kind: str) -> int:
+        if kind == "big":
+            return self.rng.randint(61, 75)
+        count = self.rng.choices((1, 2, 3, 4, 6), (45, 28, 15, 8, 4))[0]
+        return max(2, count) if kind in ("remove units", "two refunds") else count
 
     def _place(self, customer: Customer | None) -> Place:
         if customer is None:

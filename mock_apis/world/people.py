@@ -29,6 +29,8 @@ class People:
         self.state = state
         self.payments = payments
         self.rng = state.random("people")
+        self.everyone: list[Customer] = []
+        self.by_email: dict[str, Customer] = {}
         # Newsletter readers whom the shop does not know as customers.
         self.leads = [self.invent()[2] for _ in range(state.scale.customers // 8)]
         for number in range(state.scale.customers * 3 // 4):
@@ -64,12 +66,13 @@ class People:
             updated_at=at,
         )
         self.state.customers[customer.id] = customer
+        self.everyone.append(customer)
+        self.by_email[email] = customer
         return customer
 
     def any_customer(self) -> Customer:
         """One of the customers; the early ones come back more often."""
-        everyone = list(self.state.customers.values())
-        return everyone[int(len(everyone) * self.rng.random() ** 1.5)]
+        return self.everyone[int(len(self.everyone) * self.rng.random() ** 1.5)]
 
     def plan_day(self, start: datetime, end: datetime, number: int) -> None:
         def later() -> datetime:
@@ -92,9 +95,10 @@ class People:
         customer.updated_at = at
 
     def change_email(self, at: datetime) -> None:
-        known = [c for c in self.state.customers.values() if c.stripe_id]
-        customer = self.rng.choice(known) if known else self.any_customer()
+        customer = self._with_card() or self.any_customer()
+        del self.by_email[customer.email]
         customer.email = self.invent()[2]
+        self.by_email[customer.email] = customer
         customer.updated_at = at
         self.payments.update_customer(at, customer)
 
@@ -105,13 +109,16 @@ class People:
         """The shop hears of it from the platform; leads simply go."""
         if email in self.leads:
             self.leads.remove(email)
-        for customer in self.state.customers.values():
-            if customer.email == email and customer.marketing_state == "SUBSCRIBED":
-                customer.marketing_state = "UNSUBSCRIBED"
-                customer.updated_at = at
+        customer = self.by_email.get(email)
+        if customer is not None and customer.marketing_state == "SUBSCRIBED":
+            customer.marketing_state = "UNSUBSCRIBED"
+            customer.updated_at = at
 
     def forget_card(self, at: datetime) -> None:
         """Someone asks for the saved card to go: the Stripe customer is deleted."""
-        known = [c for c in self.state.customers.values() if c.stripe_id]
-        if known:
-            self.payments.delete_customer(at, self.rng.choice(known))
+        if customer := self._with_card():
+            self.payments.delete_customer(at, customer)
+
+    def _with_card(self) -> Customer | None:
+        known = [customer for customer in self.everyone if customer.stripe_id]
+        return self.rng.choice(known) if known else None

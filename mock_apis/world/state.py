@@ -40,11 +40,12 @@ class Size:
 
 SIZES = {
     "tiny": Size(15, 8, 60, 12, 40, 6, 5, 0.6),
-    "small": Size(60, 40, 1200, 40, 300, 21, 15, 0.35),
+    "small": Size(60, 40, 1200, 40, 300, 21, 15, 0.2),
     "large": Size(180, 200, 8000, 150, 2000, 28, 20, 0.2),
 }
 
 DAY_STARTS = time(1)  # the shop's local hour at which the world stands still
+QUIET_FROM = time(0, 55)
 STEP = 32768  # Shopify's numeric ids grow by multiples of this
 
 
@@ -100,14 +101,22 @@ class State:
         return f"{prefix}_3Q{self.count(prefix):010d}hwDemo"
 
     def schedule(self, at: datetime, action: Callable[..., None], *arguments: Any) -> None:
-        """Let `action(at, *arguments)` happen at `at` (whole seconds)."""
-        at = max(at.replace(microsecond=0), self.now)
+        """Let `action(at, *arguments)` happen at `at` (whole seconds), or as soon after it as may be.
+
+        Nothing new happens at `now` itself: whoever has read the world up to `now` has read all of it.
+        Nor does anything happen in the five minutes before the world stands still, which a reader
+        who stays a little behind the clock would see only a day later.
+        """
+        at = max(at.replace(microsecond=0), self.now + timedelta(seconds=1))
+        local = at.astimezone(self.zone).time()
+        if QUIET_FROM <= local <= DAY_STARTS:
+            at += timedelta(minutes=5, seconds=1)
         self._scheduled += 1
         heapq.heappush(self._queue, (at, self._scheduled, action, arguments))
 
     def run_until(self, end: datetime) -> None:
-        """Let all that is due before `end` happen, in order; then it is `end`."""
-        while self._queue and self._queue[0][0] < end:
+        """Let all that is due until `end` happen, in order; then it is `end`."""
+        while self._queue and self._queue[0][0] <= end:
             at, _, action, arguments = heapq.heappop(self._queue)
             self.now = at
             action(at, *arguments)

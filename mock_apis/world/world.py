@@ -55,7 +55,7 @@ class World(State):
         for _ in range(self._rng.randint(mean * 3 // 4, mean * 5 // 4) - 1):
             self.schedule(self._some_time(start, end), self._aftermath.buy)
         # The first hour of the new day has its order too: today is never empty.
-        self.schedule(end - timedelta(seconds=self._rng.randint(60, 3500)), self._aftermath.buy)
+        self.schedule(end - timedelta(minutes=self._rng.randint(10, 55)), self._aftermath.buy)
         self.run_until(end)
         self.today = tomorrow
 
