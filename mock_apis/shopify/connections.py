@@ -1,0 +1,116 @@
+"""Relay connections: pages, cursors, page info.
+
+A cursor holds the sort value and the id of its node, as Shopify's do, not a
+place in a list: a page goes on after the same node even when others have
+moved in the meantime.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+
+from graphql import GraphQLError
+
+MAX_PAGE = 250
+Key = tuple[Any, int]
+
+
+class BadRequest(GraphQLError):
+    """An argument that Shopify refuses with code BAD_REQUEST."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, extensions={"code": "BAD_REQUEST"})
+
+
+class Connection:
+    """A page of nodes; edges and page info are made only when asked for."""
+
+    __slots__ = ("after", "before", "keys", "nodes")
+
+    def __init__(self, nodes: list[Any], keys: list[Key], before: bool, after: bool) -> None:
+        self.nodes = nodes
+        self.keys = keys
+        self.before = before
+        self.after = after
+
+    def edges(self) -> list[dict[str, Any]]:
+        return [{"cursor": cursor(key), "node": node} for key, node in zip(self.keys, self.nodes, strict=True)]
+
+    def page_info(self) -> dict[str, Any]:
+        return {
+            "hasNextPage": self.after,
+            "hasPreviousPage": self.before,
+            "startCursor": cursor(self.keys[0]) if self.keys else None,
+            "endCursor": cursor(self.keys[-1]) if self.keys else None,
+        }
+
+
+def cursor(key: Key) -> str:
+    """The opaque cursor of a node."""
+    value, number = key
+    shown = value.strftime("%Y-%m-%d %H:%M:%S.%f") if isinstance(value, datetime) else value
+    return base64.b64encode(json.dumps({"last_id": number, "last_value": shown}).encode()).decode()
+
+
+def _position(text: str, sample: Any) -> Key:
+    """The key in a cursor; `sample` is a sort value of the list, whose type must fit."""
+    try:
+        held = json.loads(base64.b64decode(text, validate=True))
+        number, value = int(held["last_id"]), held["last_value"]
+        if isinstance(sample, datetime):
+            value = datetime.strptime(value, "%Y-%m-%d %H:%M:%S.%f").replace(tzinfo=sample.tzinfo)
+    except (binascii.Error, ValueError, KeyError, TypeError) as error:
+        raise BadRequest("Invalid cursor for current pagination sort.") from error
+    if sample is not None and type(value) is not type(sample):
+        raise BadRequest("Invalid cursor for current pagination sort.")
+    return value, number
+
+
+def connect(
+    things: Iterable[Any],
+    key_of: Callable[[Any], Key],
+    *,
+    first: int | None = None,
+    last: int | None = None,
+    after: str | None = None,
+    before: str | None = None,
+    reverse: bool = False,
+) -> Connection:
+    """One page of the things, sorted by key; `reverse` turns the list around before it is cut."""
+    size = _size(first, last)
+    ordered = sorted(((key_of(thing), thing) for thing in things), key=lambda pair: pair[0])
+    keys = [key for key, _ in ordered]
+    start, end = 0, len(keys)
+    sample = keys[0][0] if keys else None
+    lower, upper = (before, after) if reverse else (after, before)
+    if lower is not None:
+        start = bisect_right(keys, _position(lower, sample))
+    if upper is not None:
+        end = max(start, bisect_left(keys, _position(upper, sample)))
+    # `first` of the list as the client sees it is the low end, or the high end when it is reversed.
+    from_low = (first is not None) != reverse
+    low, high = (start, min(end, start + size)) if from_low else (max(start, end - size), end)
+    page, more_below, more_above = ordered[low:high], low > 0, high < len(keys)
+    if reverse:
+        page, more_below, more_above = page[::-1], more_above, more_below
+    return Connection([thing for _, thing in page], [key for key, _ in page], more_below, more_above)
+
+
+def _size(first: int | None, last: int | None) -> int:
+    if first is None and last is None:
+        raise BadRequest("you must provide one of first or last")
+    if first is not None and last is not None:
+        raise BadRequest("providing both first and last is not supported")
+    name, size = ("first", first) if first is not None else ("last", last)
+    assert size is not None  # one of them was given
+    if size < 0:
+        raise BadRequest(f"{name} must be a positive number")
+    if size > MAX_PAGE:
+        raise BadRequest(f"{name} cannot exceed {MAX_PAGE}")
+    return size

@@ -1,0 +1,141 @@
+"""The world's records as graph nodes: a child together with the parent it needs to answer for itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from mock_apis.world.model import (
+    Customer,
+    Line,
+    Money,
+    Order,
+    Product,
+    Refund,
+    RefundLine,
+    Transaction,
+    Variant,
+)
+
+if TYPE_CHECKING:
+    from mock_apis.world.world import World
+
+
+@dataclass(slots=True)
+class LineNode:
+    line: Line
+    order: Order
+
+    @property
+    def current_quantity(self) -> int:
+        """Units that the customer keeps: ordered and not refunded."""
+        refunded = sum(
+            each.quantity for refund in self.order.refunds for each in refund.lines if each.line_id == self.line.id
+        )
+        return self.line.ordered - refunded
+
+
+@dataclass(slots=True)
+class RefundNode:
+    refund: Refund
+    order: Order
+
+
+@dataclass(slots=True)
+class RefundLineNode:
+    refund_line: RefundLine
+    order: Order
+
+
+@dataclass(slots=True)
+class TransactionNode:
+    transaction: Transaction
+    order: Order
+
+
+@dataclass(slots=True)
+class VariantNode:
+    variant: Variant
+    product: Product
+    position: int
+
+
+@dataclass(slots=True)
+class TaxNode:
+    title: str
+    rate: float
+    price: Money
+
+
+@dataclass(slots=True)
+class ShippingNode:
+    order: Order
+
+
+@dataclass(slots=True)
+class InventoryNode:
+    variant: Variant
+    product: Product
+
+
+@dataclass(slots=True)
+class AddressNode:
+    """The one address of an order's buyer or of a customer."""
+
+    number: int
+    source: Order | Customer
+    person: Customer | None
+
+
+@dataclass
+class Graph:
+    """What one request sees: the world, look-ups made when first needed, notes for the answer."""
+
+    world: World
+    search_notes: list[dict[str, Any]] = field(default_factory=list)
+
+    @cached_property
+    def orders_by_customer(self) -> dict[int, list[Order]]:
+        found: dict[int, list[Order]] = {}
+        for order in self.world.orders.values():
+            if order.customer_id is not None:
+                found.setdefault(order.customer_id, []).append(order)
+        return found
+
+    def variants_of(self, product: Product) -> list[VariantNode]:
+        return [VariantNode(each, product, place) for place, each in enumerate(product.variants, start=1)]
+
+    @cached_property
+    def variants(self) -> dict[int, VariantNode]:
+        return {node.variant.id: node for each in self.world.products.values() for node in self.variants_of(each)}
+
+    def node(self, kind: str, number: int) -> Any | None:
+        """The thing behind a global id, or None."""
+        world = self.world
+        match kind:
+            case "Order":
+                return world.orders.get(number)
+            case "Customer":
+                return world.customers.get(number)
+            case "Product":
+                return world.products.get(number)
+            case "ProductVariant":
+                return self.variants.get(number)
+            case "InventoryItem":
+                variant = self.variants.get(number)
+                return InventoryNode(variant.variant, variant.product) if variant else None
+            case "LineItem" | "Refund" | "OrderTransaction":
+                return next((found for found in self._children(kind) if found[0] == number), (0, None))[1]
+            case _:
+                return None
+
+    def _children(self, kind: str) -> Iterable[tuple[int, Any]]:
+        for order in self.world.orders.values():
+            if kind == "LineItem":
+                yield from ((each.id, LineNode(each, order)) for each in order.lines)
+            elif kind == "Refund":
+                yield from ((each.id, RefundNode(each, order)) for each in order.refunds)
+            else:
+                yield from ((each.id, TransactionNode(each, order)) for each in order.transactions)

@@ -1,0 +1,78 @@
+"""The route of the Admin GraphQL API, with its access token, headers and refusals."""
+
+from __future__ import annotations
+
+import hmac
+import os
+import uuid
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from mock_apis.shopify.bucket import Bucket
+from mock_apis.shopify.engine import Engine
+from mock_apis.world.ref import WorldRef
+
+API_VERSION = "2026-10"
+PREFIX = "/shopify"
+DEFAULT_TOKEN = "shpat_demo"
+# Wider than the 2000 points and 100 a second of a standard shop, so that a demo need not wait.
+DEFAULT_BUCKET = 20_000
+DEFAULT_RESTORE = 2_000
+WRONG_TOKEN = "[API] Invalid API key or access token (unrecognized login or wrong password)"
+
+
+def router(
+    world_ref: WorldRef,
+    *,
+    token: str | None = None,
+    bucket: int = DEFAULT_BUCKET,
+    restore: int = DEFAULT_RESTORE,
+) -> APIRouter:
+    """Serve `world_ref.world` as Shopify does, under /shopify/admin/api/2026-10/graphql.json.
+
+    The token falls back to MOCK_SHOPIFY_TOKEN, then "shpat_demo"; `bucket` and
+    `restore` are the points of the rate limit, and how many come back a second.
+    """
+    expected = (token or os.environ.get("MOCK_SHOPIFY_TOKEN") or DEFAULT_TOKEN).encode()
+    engine = Engine(world_ref, Bucket(bucket, restore))
+    encode = msgspec.json.encode
+    api = APIRouter(prefix=PREFIX)
+
+    @api.post("/admin/api/{version}/graphql.json")
+    async def graphql(version: str, request: Request) -> Response:
+        if version != API_VERSION:
+            return _json(404, encode({"errors": "Not Found"}))
+        given = request.headers.get("x-shopify-access-token", "")
+        if not hmac.compare_digest(given.encode(), expected):
+            return _json(401, encode({"errors": WRONG_TOKEN}))
+        asked = _request(await request.body(), request.headers.get("content-type", ""))
+        if asked is None:
+            return _json(400, encode({"errors": {"query": "Required parameter missing or invalid"}}))
+        query, variables, name = asked
+        return _json(200, await run_in_threadpool(engine.answer, query, variables, name, encode))
+
+    return api
+
+
+def _request(body: bytes, content_type: str) -> tuple[str, dict[str, Any] | None, str | None] | None:
+    """The query, variables and operation name of a request; None if it has no query."""
+    if content_type.startswith("application/graphql"):
+        return body.decode(errors="replace"), None, None
+    try:
+        asked = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        return None
+    if not isinstance(asked, dict) or not isinstance(asked.get("query"), str):
+        return None
+    variables, name = asked.get("variables"), asked.get("operationName")
+    if not isinstance(variables, dict | None) or not isinstance(name, str | None):
+        return None
+    return asked["query"], variables, name or None
+
+
+def _json(status: int, body: bytes) -> Response:
+    headers = {"X-Request-Id": str(uuid.uuid4()), "X-Shopify-API-Version": API_VERSION}
+    return Response(body, status, headers, "application/json; charset=utf-8")
