@@ -1,0 +1,49 @@
+{#-
+  The current version of each record of a raw table: the newest by the source's own time, so that
+  an older version that arrives late does not win. Ties go to the later load, then to the hash.
+
+  On an incremental run only the keys with rows loaded since the last run are looked at, and of
+  these only the ones whose current version is not the one that staging already holds.
+-#}
+{% macro current_versions(relation) %}
+    select
+        record_key as _record_key,
+        record_version as _record_version,
+        content_hash as _content_hash,
+        _load_timestamp,
+        _deleted as is_deleted,
+        raw.clean_json(source_data) as source_data
+    from (
+        select distinct on (record_key) *
+        from {{ relation }}
+        {% if is_incremental() %}
+            where record_key in (
+                select loaded.record_key
+                from {{ relation }} as loaded
+                where loaded._load_timestamp >= {{ newest_seen('_load_timestamp') }}
+            )
+        {% endif %}
+        order by record_key, record_version desc, _load_timestamp desc, content_hash desc
+    ) as newest
+    {% if is_incremental() %}
+        where not exists (
+            select 1
+            from {{ this }} as known
+            where
+                known._record_key = newest.record_key
+                and known._record_version = newest.record_version
+                and known._content_hash = newest.content_hash
+        )
+    {% endif %}
+{% endmacro %}
+
+
+{#- The columns that every staging model ends with. `_built_at` drives the facts. -#}
+{% macro staging_columns() -%}
+    is_deleted,
+        _record_key,
+        _record_version,
+        _content_hash,
+        _load_timestamp,
+        current_timestamp as _built_at
+{%- endmacro %}
