@@ -104,3 +104,15 @@ def pass_delivery(delivery_id: uuid.UUID | str, declared: int, executed: int, ur
 
 def _none_first(mark: datetime | None) -> tuple[bool, datetime]:
     return (mark is not None, mark or datetime.min)
+
+
+def is_delivered(url: str | None = None, pipeline: Pipeline | None = None) -> bool:
+    """Whether the shop's last whole day is published already."""
+    pipeline = pipeline or load_pipeline()
+    with connect("checker", url=url, application="headwater deliver") as connection:
+        row = connection.execute(
+            "select coalesce(max(day) >= (now() at time zone %s)::date - 1, false)"
+            " from ops.deliveries where status = 'published'",
+            (pipeline.shop.timezone,),
+        ).fetchone()
+    return bool(row and row[0])
