@@ -1,0 +1,80 @@
+"""How the rooms' functions meet Airflow and Cosmos in the `deliver` DAG: ids, dbt's variables, verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from settings import HeadwaterError, load_pipeline
+
+
+@contextmanager
+def verdict() -> Iterator[None]:
+    """A red check is a verdict on the data, not an accident: the task fails at once, without another try."""
+    try:
+        yield
+    except HeadwaterError as error:
+        raise AirflowFailException(str(error)) from error
+
+
+def open_day(only_if_due: bool) -> dict[str, str]:
+    """Open the delivery. `only_if_due` (a run by the clock): skip when the sources' arrival had it delivered."""
+    from warehouse.deliveries import is_delivered, open_delivery
+
+    if only_if_due and is_delivered():
+        raise AirflowSkipException("Yesterday is already delivered.")
+    with verdict():
+        delivery = open_delivery()
+    return {
+        "delivery_id": str(delivery.delivery_id),
+        "day": delivery.day.isoformat(),
+        "as_of": delivery.as_of.isoformat(),
+        "stale_sources": ", ".join(delivery.stale_sources),
+    }
+
+
+def hand_over_day(context: Any, operator: Any) -> None:
+    """Before dbt starts: the warehouse's address as its environment, the day and the shop as its variables.
+
+    Here and not in the operator's arguments, which Airflow would keep and show, password and all.
+    """
+    from warehouse import dbt_environment
+
+    pipeline = load_pipeline()
+    operator.env = {**(operator.env or {}), **dbt_environment()}
+    operator.vars = {
+        "as_of": _opened(context)["as_of"],
+        "shop_timezone": pipeline.shop.timezone,
+        "shop_currency": pipeline.shop.currency,
+        "attribution_window_days": pipeline.attribution_window_days,
+    }
+
+
+def record_dbt_results(project: str, context: Any) -> None:
+    """After dbt, red or green: every model's and test's result goes to ops.check_results."""
+    from quality.dbt_results import record
+
+    target = Path(project) / "target"
+    if not (target / "run_results.json").exists():
+        return  # dbt ended before it ran anything; its own error says why
+    with verdict():
+        record(_opened(context)["delivery_id"], target / "run_results.json", target / "manifest.json")
+
+
+def record_failure(context: Any) -> None:
+    """On a task's last failure: the delivery itself says which stage failed, and why."""
+    from warehouse.deliveries import fail_delivery
+
+    delivery = context["ti"].xcom_pull(task_ids="open_delivery")
+    if delivery:
+        error = str(context.get("exception") or "the task was ended from outside")
+        fail_delivery(delivery["delivery_id"], context["ti"].task_id, error)
+
+
+def _opened(context: Any) -> dict[str, str]:
+    delivery: dict[str, str] = context["ti"].xcom_pull(task_ids="open_delivery")
+    return delivery

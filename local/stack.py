@@ -1,0 +1,303 @@
+"""The stack on one machine: Postgres, the pretend shop, Airflow; each in processes of its own, all in one folder."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from local.airflow import (
+    FINISHED,
+    SERVICES,
+    AirflowApi,
+    TaskState,
+    airflow_command,
+    airflow_environment,
+    has_unfinished_runs,
+    metadata_is_current,
+    note_migrated,
+)
+from local.postgres import EmbeddedPostgres, free_port
+from local.processes import end_all, last_line, marked, members, spawn
+from local.credentials import stack_secrets
+from local.shop import Shop
+from settings import HeadwaterError, load_pipeline
+from warehouse.migrate import migrate
+
+ROOT = Path(__file__).resolve().parent.parent
+SHOP_SECONDS = 120.0
+AIRFLOW_SECONDS = 180.0
+Step = Callable[[str], None]
+
+
+class Stack:
+    """All state, logs and secrets are in `home`; every port is free and on 127.0.0.1.
+
+    `size`, `seed`, `today`: the pretend shop, at its first start. `schedules`: Airflow's runs by the clock.
+    `leashed`: its processes end with the caller, however that ends. `airflow=False` leaves Airflow out.
+    `env` is for subprocesses (the rooms' doors) from `start` on. Raises HeadwaterError.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        size: str = "small",
+        seed: int = 1,
+        today: str | None = None,
+        schedules: bool = False,
+        leashed: bool = True,
+        durable: bool = True,
+        airflow: bool = True,
+        ui_port: int = 0,
+        extra_env: dict[str, str] | None = None,
+        on_step: Step = lambda _step: None,
+    ):
+        self.home = home.resolve()
+        self.env: dict[str, str] = {}
+        self.ui_url = self.warehouse_url = ""
+        self._shop_options = {"--size": size, "--seed": str(seed), **({"--today": today} if today else {})}
+        self._schedules, self._leashed, self._with_airflow = schedules, leashed, airflow
+        self._ui_port, self._extra, self._step = ui_port, extra_env or {}, on_step
+        self._postgres = EmbeddedPostgres(self.home / "postgres", durable=durable)
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._api: AirflowApi | None = None
+        self._shop: Shop | None = None
+        self._lock: Any = None
+
+    # -- life -----------------------------------------------------------------------------------------------------
+
+    def start(self) -> Stack:
+        """Bring everything up and wait until it answers. On any failure nothing is left running."""
+        self._take_lock()
+        try:
+            end_all(self.home)  # what a killed run left behind
+            self._start_all()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """End every process of the stack, Postgres last; the data stay."""
+        end_all(self.home, [process.pid for process in self._processes.values()])
+        for process in self._processes.values():
+            process.wait()
+        self._processes.clear()
+        self._postgres.stop()
+        (self.home / "stack.json").unlink(missing_ok=True)
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def leave_running(self) -> None:
+        """Let go of a stack that was not leashed; `stop` of a later Stack on the same folder ends it."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def __enter__(self) -> Stack:
+        return self.start()
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.stop()
+
+    def _take_lock(self) -> None:
+        try:
+            self.home.mkdir(parents=True, exist_ok=True)
+            self._lock = (self.home / "lock").open("w")
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise HeadwaterError(f"Another run is using {self.home}; wait for it or end it first.") from error
+        except OSError as error:
+            raise HeadwaterError(f"{self.home} cannot be used: {error.strerror}.") from error
+        if running_url(self.home):
+            self._lock.close()
+            raise HeadwaterError(f"The stack is already running at {running_url(self.home)}; run `make stop` first.")
+
+    def _start_all(self) -> None:
+        known = stack_secrets(self.home / "secrets.json")
+        self._step("Postgres")
+        self._postgres.start()
+        self.warehouse_url = self._postgres.create_database("warehouse")
+        metadata = self._postgres.create_database("airflow") if self._with_airflow else ""
+        self._step("the pretend shop")
+        self.env = {**self._base_env(), **self._rooms_env()}
+        self._start_shop(known)
+        migration = self._prepare_airflow(metadata, known) if self._with_airflow else None
+        migrate(self.warehouse_url)
+        self._until(self.shop.answers, SHOP_SECONDS, "mock-apis")
+        self.env |= self.shop.sources_env()
+        if self._with_airflow:
+            self._step("Airflow")
+            self._start_airflow(migration, known)
+        state = {"ui": self.ui_url, "mock": self.mock_url, "warehouse": self.warehouse_url}
+        if not self._leashed:
+            path = self.home / "stack.json"
+            path.touch(mode=0o600)
+            path.write_text(json.dumps(state))
+
+    # -- the parts ------------------------------------------------------------------------------------------------
+
+    def _base_env(self) -> dict[str, str]:
+        """The caller's environment without what would lead Airflow, dbt or the rooms elsewhere."""
+        foreign = ("AIRFLOW", "DBT_", "HEADWATER_STACK", "SHOPIFY_", "STRIPE_", "EMAIL_SFTP_", "MOCK_")
+        mine = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+        path = [str(Path(sys.executable).parent), mine.get("PATH", "")]
+        return {
+            **mine,
+            **marked(self.home),
+            "PYTHONPATH": str(ROOT),
+            "PATH": os.pathsep.join(path),
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    def _rooms_env(self) -> dict[str, str]:
+        return {
+            "WAREHOUSE_URL": self.warehouse_url,
+            "HEADWATER_SCHEDULES": "on" if self._schedules else "off",
+            "GX_ANALYTICS_ENABLED": "false",
+            **self._extra,
+        }
+
+    def _spawn(self, name: str, command: list[str], env: dict[str, str]) -> None:
+        log = self.home / "logs" / f"{name}.log"
+        self._processes[name] = spawn(command, log=log, env=env, cwd=ROOT, leashed=self._leashed)
+
+    def _start_shop(self, known: dict[str, str]) -> None:
+        options = {"--timezone": load_pipeline().shop.timezone, **self._shop_options}
+        self._shop = Shop(self.home / "mock.json", options, known)
+        self._spawn("mock-apis", self._shop.command, {**self.env, **self._shop.keys})
+
+    @property
+    def shop(self) -> Shop:
+        if self._shop is None:
+            raise HeadwaterError("The stack is not running.")
+        return self._shop
+
+    @property
+    def mock_url(self) -> str:
+        return self.shop.url
+
+    def advance(self, days: int = 1) -> None:
+        """Let `days` days pass in the pretend shop."""
+        self.shop.advance(days)
+
+    def _prepare_airflow(self, database_url: str, known: dict[str, str]) -> subprocess.Popen[bytes] | None:
+        """Airflow's settings go into `env`; the metadata's migration, under way, unless it is not needed."""
+        port = self._ui_port or free_port()
+        self.ui_url = f"http://127.0.0.1:{port}"
+        home = self.home / "airflow"
+        self.env |= airflow_environment(home, ROOT / "dags", port, database_url, known)
+        if self._leashed and has_unfinished_runs(database_url):
+            # They would start again beside the new ones. The metadata hold nothing but Airflow's own history.
+            self._drop_metadata()
+        if metadata_is_current(database_url, home):
+            return None
+        log = self.home / "logs" / "airflow-migrate.log"
+        return spawn(airflow_command("db", "migrate"), log=log, env=self.env, cwd=ROOT, leashed=self._leashed)
+
+    def _drop_metadata(self) -> None:
+        with psycopg.connect(self._postgres.url(), autocommit=True) as connection:
+            connection.execute(sql.SQL("drop database airflow with (force)"))
+        self._postgres.create_database("airflow")
+
+    def _start_airflow(self, migration: subprocess.Popen[bytes] | None, known: dict[str, str]) -> None:
+        if migration is not None:
+            if migration.wait(AIRFLOW_SECONDS):
+                log = self.home / "logs" / "airflow-migrate.log"
+                raise HeadwaterError(f"Airflow's database could not be migrated: {last_line(log)}; see {log}")
+            note_migrated(self.home / "airflow")
+        started = datetime.now(UTC).isoformat()
+        for name, arguments in SERVICES.items():
+            port = ["--port", self.ui_url.rsplit(":", 1)[1]] if name == "api-server" else []
+            self._spawn(f"airflow-{name}", airflow_command(*arguments, *port), self.env)
+        self._api = api = AirflowApi(self.ui_url, known["admin_password"])
+        self._until(api.healthy, AIRFLOW_SECONDS, *(f"airflow-{name}" for name in SERVICES))
+        api.log_in()
+        wanted = {f"ingest_{name}" for name in load_pipeline().sources} | {"deliver"}
+        self._until(lambda: self._dags_are_there(wanted, started), AIRFLOW_SECONDS, "airflow-dag-processor")
+
+    def _dags_are_there(self, wanted: set[str], since: str) -> bool:
+        errors = self.api.import_errors()
+        if errors:
+            raise HeadwaterError("Airflow cannot read a DAG file: " + "; ".join(errors))
+        return wanted <= self.api.dags_parsed_since(since)
+
+    def _until(self, ready: Callable[[], bool], seconds: float, *names: str) -> None:
+        """Wait for `ready`; an ended process or a passed deadline is a HeadwaterError that names its log."""
+        deadline = time.monotonic() + seconds
+        while not ready():
+            for name in names:
+                code = self._processes[name].poll()
+                log = self.home / "logs" / f"{name}.log"
+                if code is not None:
+                    raise HeadwaterError(f"{name} ended ({code}): {last_line(log)}; see {log}")
+                if time.monotonic() > deadline:
+                    raise HeadwaterError(f"{name} was not ready after {seconds:.0f} s; see {log}")
+            time.sleep(0.1)
+
+    # -- runs -----------------------------------------------------------------------------------------------------
+
+    @property
+    def api(self) -> AirflowApi:
+        if self._api is None:
+            raise HeadwaterError("Airflow is not running in this stack.")
+        return self._api
+
+    def trigger(self, dag_id: str) -> str:
+        """Start a run of the DAG; its run id."""
+        return self.api.trigger(dag_id)
+
+    def wait(self, dag_id: str, run_id: str, timeout: float = 300) -> str:
+        """The state ("success" or "failed") in which the run ended. Raises HeadwaterError after `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        while (state := self.api.state(dag_id, run_id)) not in FINISHED:
+            if time.monotonic() > deadline:
+                raise HeadwaterError(f"{dag_id} was still {state} after {timeout:.0f} s; see {self.home / 'airflow'}")
+            self.check_alive()
+            time.sleep(0.3)
+        return state
+
+    def check_alive(self) -> None:
+        """Raises HeadwaterError when one of the stack's processes has ended."""
+        for name, process in self._processes.items():
+            if (code := process.poll()) is not None:
+                log = self.home / "logs" / f"{name}.log"
+                raise HeadwaterError(f"{name} ended ({code}): {last_line(log)}; see {log}")
+
+    def task_states(self, dag_id: str, run_id: str) -> dict[str, str | None]:
+        """Each task's state ("success", "failed", "upstream_failed", "skipped", "running", ... or None)."""
+        return {task.task_id: task.state for task in self.tasks(dag_id, run_id)}
+
+    def tasks(self, dag_id: str, run_id: str) -> list[TaskState]:
+        return self.api.tasks(dag_id, run_id)
+
+    def task_log(self, dag_id: str, run_id: str, task_id: str) -> str:
+        """The log of a task's tries, as text."""
+        folder = self.home / "airflow" / "logs" / f"dag_id={dag_id}" / f"run_id={run_id}" / f"task_id={task_id}"
+        return "\n".join(path.read_text(errors="replace") for path in sorted(folder.rglob("*.log")))
+
+
+def running_state(home: Path) -> dict[str, str]:
+    """The addresses of a stack that `make local` left running in `home`; empty when none is."""
+    path = home.resolve() / "stack.json"
+    if not path.exists() or not members(home.resolve()):
+        return {}
+    state: dict[str, str] = json.loads(path.read_text())
+    return state
+
+
+def running_url(home: Path) -> str:
+    return running_state(home).get("ui", "")
