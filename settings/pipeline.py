@@ -42,7 +42,7 @@ def _clock(value: object) -> object:
         return time.fromisoformat(value)
     if isinstance(value, time):
         return value
-    raise ValueError('write a time of day as "HH:MM", with the quotes (YAML reads 08:00 as a number)')
+    raise ValueError('write a time of day as "HH:MM", with the quotes (YAML reads 18:30 as a number)')
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]

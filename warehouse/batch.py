@@ -45,11 +45,12 @@ class RawRow(NamedTuple):
 
 
 class Reject(NamedTuple):
-    """A record that broke its contract, with every error it has."""
+    """A record that broke its contract, with every error it has; `origin` where the batch's is not exact enough."""
 
     key: str | None
     data: bytes
     errors: list[str]
+    origin: str = ""
 
 
 class LoadedFile(NamedTuple):
@@ -67,7 +68,8 @@ class Batch:
     """What one transaction holds. `state` is the whole bookmark after it.
 
     `skipped` counts rejects of a stream whose policy is `skip`: they are counted, not stored.
-    `watermark` is given with the batch that ends a window. `replayed` names quarantine rows that this batch resolves.
+    `watermark` is given with the batch that ends a window, `files` with the one that ends them. `replayed` names
+    quarantine rows that this batch resolves.
     """
 
     rows: Sequence[RawRow]
@@ -76,7 +78,7 @@ class Batch:
     rejects: Sequence[Reject] = ()
     skipped: int = 0
     watermark: datetime | None = None
-    file: LoadedFile | None = None
+    files: Sequence[LoadedFile] = ()
     replayed: Sequence[int] = ()
     load_id: uuid.UUID = field(default_factory=uuid.uuid4)
 
@@ -197,6 +199,14 @@ class StreamWriter:
         ).fetchone()
         return row is not None
 
+    def loaded_files(self, names: Sequence[str]) -> set[tuple[str, int, datetime]]:
+        """The (name, size, time of change) under which files of these names were loaded."""
+        found = self._connection.execute(
+            "select name, size, modified_at from ops.files where source = %s and stream = %s and name = any(%s)",
+            (self.source, self.stream, list(names)),
+        )
+        return {(name, size, modified_at) for name, size, modified_at in found}
+
     def _failed(self, error: psycopg.Error) -> HeadwaterError:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         return HeadwaterError(
@@ -269,12 +279,13 @@ class StreamWriter:
                     " resolved_load_id = %s where quarantine_id = any(%s)",
                     (batch.load_id, list(batch.replayed)),
                 )
-            if batch.file:
-                connection.execute(
-                    "insert into ops.files (source, stream, sha256, name, size, modified_at, records, load_id)"
-                    " values (%s, %s, %s, %s, %s, %s, %s, %s)",
-                    (self.source, self.stream, *batch.file, batch.load_id),
-                )
+            if batch.files:
+                with connection.cursor() as cursor:
+                    cursor.executemany(
+                        "insert into ops.files (source, stream, sha256, name, size, modified_at, records, load_id)"
+                        " values (%s, %s, %s, %s, %s, %s, %s, %s)",
+                        [(self.source, self.stream, *file, batch.load_id) for file in batch.files],
+                    )
         return counts
 
     def _move_bookmark(self, batch: Batch) -> None:
@@ -296,10 +307,10 @@ class StreamWriter:
         columns = "record_key, record_version, content_hash, source_data, _extracted_at, _deleted"
         with connection.cursor() as cursor:
             with cursor.copy(f"copy incoming ({columns}) from stdin (format binary)".encode()) as copy:
-                copy.set_types(["text", "timestamptz", "bytea", "json", "timestamptz", "bool"])
+                copy.set_types(["text", "timestamptz", "bytea", "text", "timestamptz", "bool"])
                 for row in batch.rows:
                     digest = hashlib.sha256(row.data).digest()
-                    # str: psycopg dumps text as json; the bytes were checked to be UTF-8 with the contract.
+                    # Sent as text: psycopg would dump a str for `json` as one more JSON string.
                     text = row.data.decode()
                     copy.write_row((row.key, row.version, digest, text, row.extracted_at, row.deleted))
             cursor.execute(
@@ -325,7 +336,7 @@ class StreamWriter:
                             reject.data,
                             hashlib.sha256(reject.data).digest(),
                         ),
-                        *(reject.errors, batch.origin, batch.load_id),
+                        *(reject.errors, reject.origin or batch.origin, batch.load_id),
                     )
                     for reject in batch.rejects
                 ],

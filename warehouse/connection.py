@@ -49,7 +49,8 @@ def connect(role: Role | None = None, *, url: str | None = None, application: st
         except psycopg.Error as error:
             connection.close()
             raise HeadwaterError(
-                f"The login of WAREHOUSE_URL may not act as {role!r} ({_reason(error)}); run `python -m warehouse migrate`."
+                f"The login of WAREHOUSE_URL may not act as {role!r} ({_reason(error)});"
+                " run `python -m warehouse migrate`."
             ) from error
     return connection
 

@@ -1,0 +1,121 @@
+"""Rules 1, 2, 3 and 4 of the batch writer: one transaction, versions kept, counts balance, one writer a stream."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from tests.warehouse.cut_proxy import CutProxy
+from warehouse.batch import Batch, Counts, Fenced, LoadedFile, RawRow, Reject, StreamBusy, StreamWriter
+
+T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def row(key: str, data: bytes = b'{"a":1}', minutes: int = 0) -> RawRow:
+    return RawRow(key, T0 + timedelta(minutes=minutes), data, T0)
+
+
+def batch(*rows: RawRow, cursor: int = 1, **more: object) -> Batch:
+    return Batch(rows=rows, state={"cursor": cursor}, origin="test", **more)  # type: ignore[arg-type]
+
+
+def query(url: str, text: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(url) as connection:
+        return connection.execute(text.encode()).fetchall()
+
+
+def test_rule_1_rows_rejects_bookmark_and_counts_are_one_transaction(clean_warehouse: str) -> None:
+    file = LoadedFile("ab" * 32, "orders.csv", 10, T0, 2)
+    with StreamWriter("shopify", "orders") as writer:
+        counts = writer.commit(batch(row("1"), row("2"), rejects=[Reject("3", b"{bad", ["no"])], files=[file]))
+        assert counts == Counts(received=3, kept=2, already_there=0, rejected=1)
+        broken = batch(row("4"), RawRow("5", T0, b"\xff", T0), cursor=2)
+        with pytest.raises(UnicodeDecodeError):
+            writer.commit(broken)
+    assert query(clean_warehouse, "select record_key from raw.shopify_orders order by 1") == [("1",), ("2",)]
+    assert query(clean_warehouse, "select state->>'cursor' from ops.checkpoints") == [("1",)]
+    assert query(clean_warehouse, "select record, errors from ops.quarantine") == [(b"{bad", ["no"])]
+    assert query(clean_warehouse, "select received, kept, rejected from ops.loads") == [(3, 2, 1)]
+    assert query(clean_warehouse, "select name, records from ops.files") == [("orders.csv", 2)]
+
+
+def test_rule_1_a_batch_whose_commit_reply_was_lost_is_not_written_twice(clean_warehouse: str) -> None:
+    proxy = CutProxy(clean_warehouse)
+    with StreamWriter("shopify", "orders", url=proxy.url) as writer:
+        proxy.cut_after = b"COMMIT\0"
+        assert writer.commit(batch(row("1"))) == Counts(1, 1, 0, 0)
+        assert proxy.cuts == 1
+        assert writer.commit(batch(row("2"), cursor=2)) == Counts(1, 1, 0, 0)
+    proxy.close()
+    assert query(clean_warehouse, "select count(*), sum(kept) from ops.loads") == [(2, 2)]
+    assert query(clean_warehouse, "select status from ops.runs") == [("succeeded",)]
+
+
+def test_rule_1_a_connection_lost_before_the_commit_writes_the_batch_again(clean_warehouse: str) -> None:
+    proxy = CutProxy(clean_warehouse)
+    with StreamWriter("shopify", "orders", url=proxy.url) as writer:
+        proxy.let_through = False
+        proxy.cut_after = b"PGCOPY"
+        assert writer.commit(batch(row("1"))) == Counts(1, 1, 0, 0)
+        assert proxy.cuts == 1
+    proxy.close()
+    assert query(clean_warehouse, "select count(*) from raw.shopify_orders") == [(1,)]
+    assert query(clean_warehouse, "select count(*) from ops.loads") == [(1,)]
+
+
+def test_rule_2_every_version_is_kept_once_with_its_exact_bytes(clean_warehouse: str) -> None:
+    first, later = b'{"id": 1,  "note":"\\u0000 \\ud800"}', b'{"id":1,"note":"b"}'
+    with StreamWriter("shopify", "orders") as writer:
+        writer.commit(batch(row("1", first), row("1", first)))
+        counts = writer.commit(batch(row("1", first), row("1", later), row("1", later, minutes=1)))
+        assert counts == Counts(received=3, kept=2, already_there=1, rejected=0)
+    stored = query(
+        clean_warehouse,
+        "select source_data::text, content_hash from raw.shopify_orders order by record_version, _load_timestamp",
+    )
+    assert stored == [(data.decode(), hashlib.sha256(data).digest()) for data in (first, later, later)]
+
+
+def test_rule_3_counts_that_do_not_balance_are_refused_by_the_database(clean_warehouse: str) -> None:
+    with StreamWriter("shopify", "orders") as writer:
+        writer.commit(batch(row("1"), skipped=2))
+    assert query(clean_warehouse, "select received, rejected, skipped from ops.loads") == [(3, 2, 2)]
+    with psycopg.connect(clean_warehouse) as connection, pytest.raises(psycopg.errors.CheckViolation):
+        connection.execute("update ops.loads set kept = kept + 1")
+
+
+def test_rule_4_a_second_run_of_a_stream_is_refused_while_one_is_open(clean_warehouse: str) -> None:
+    with StreamWriter("shopify", "orders"):
+        with pytest.raises(StreamBusy, match=r"shopify\.orders is being loaded by another run"):
+            StreamWriter("shopify", "orders").__enter__()
+        with StreamWriter("shopify", "customers"):
+            pass
+
+
+def test_rule_4_a_paused_run_cannot_write_over_a_newer_one(clean_warehouse: str) -> None:
+    paused = StreamWriter("shopify", "orders").__enter__()
+    # The paused run's session is lost with its lock, as when its machine was suspended; its successor runs to the end.
+    query(
+        clean_warehouse,
+        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'headwater shopify.orders'",
+    )
+    with StreamWriter("shopify", "orders") as successor:
+        successor.commit(batch(row("new"), cursor=9))
+    with pytest.raises(Fenced):
+        paused.commit(batch(row("old"), cursor=3))
+    assert query(clean_warehouse, "select record_key from raw.shopify_orders") == [("new",)]
+    assert query(clean_warehouse, "select state->>'cursor' from ops.checkpoints") == [("9",)]
+    ends = query(clean_warehouse, "select status from ops.runs order by started_at")
+    assert ends == [("failed",), ("succeeded",)]
+
+
+def test_a_run_that_was_killed_is_closed_by_its_successor(clean_warehouse: str) -> None:
+    killed = StreamWriter("shopify", "orders").__enter__()
+    killed._connection.close()
+    with StreamWriter("shopify", "orders"):
+        pass
+    ends = query(clean_warehouse, "select status, error from ops.runs order by started_at")
+    assert ends == [("failed", "ended without a word; it was killed or lost its connection"), ("succeeded", None)]

@@ -1,0 +1,76 @@
+"""What a delivery holds, and when it is refused: stale sources, rule 10 (what ran is what was declared)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from settings import HeadwaterError, load_pipeline
+from warehouse.deliveries import CriticalSourceStale, fail_delivery, open_delivery, pass_delivery
+
+NOW = datetime.now(UTC)
+
+
+def arrive(url: str, **watermarks: datetime | None) -> None:
+    """Set the watermark of every stream of each source."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        for source, mark in watermarks.items():
+            for stream in load_pipeline().sources[source].streams:
+                connection.execute(
+                    "insert into ops.checkpoints (source, stream, watermark) values (%s, %s, %s)",
+                    (source, stream, mark),
+                )
+
+
+def status(url: str) -> tuple[object, ...] | None:
+    with psycopg.connect(url) as connection:
+        return connection.execute("select status, failed_stage, error from ops.deliveries").fetchone()
+
+
+def test_as_of_is_what_every_critical_source_has_reached(clean_warehouse: str) -> None:
+    arrive(clean_warehouse, shopify=NOW, stripe=NOW - timedelta(hours=2), email=NOW - timedelta(hours=5))
+    delivery = open_delivery()
+    assert delivery.as_of == NOW - timedelta(hours=2)
+    local = delivery.as_of.astimezone(load_pipeline().shop.zone)
+    assert delivery.day == local.date() - timedelta(days=1)
+    assert delivery.stale_sources == []
+
+
+def test_a_stale_source_that_is_not_critical_is_named_and_the_delivery_goes_on(clean_warehouse: str) -> None:
+    arrive(clean_warehouse, shopify=NOW, stripe=NOW, email=None)
+    assert open_delivery().stale_sources == ["email"]
+
+
+def test_a_stale_critical_source_stops_the_delivery_loudly(clean_warehouse: str) -> None:
+    arrive(clean_warehouse, shopify=NOW - timedelta(hours=30), stripe=NOW, email=NOW)
+    with pytest.raises(CriticalSourceStale, match="critical source shopify is older"):
+        open_delivery()
+    found = status(clean_warehouse)
+    assert found and found[:2] == ("failed", "sources")
+
+
+def test_a_critical_source_that_never_arrived_is_named(clean_warehouse: str) -> None:
+    arrive(clean_warehouse, shopify=NOW)
+    with pytest.raises(HeadwaterError, match=r"stripe\.charges.*never arrived"):
+        open_delivery()
+
+
+def test_rule_10_a_delivery_passes_only_when_all_declared_checks_ran(clean_warehouse: str) -> None:
+    arrive(clean_warehouse, shopify=NOW, stripe=NOW)
+    delivery = open_delivery()
+    with pytest.raises(HeadwaterError, match="44 checks are declared but 43 ran"):
+        pass_delivery(delivery.delivery_id, declared=44, executed=43)
+    found = status(clean_warehouse)
+    assert found and found[:2] == ("failed", "checks")
+    with pytest.raises(HeadwaterError, match="is not open"):
+        pass_delivery(delivery.delivery_id, declared=44, executed=44)
+
+
+def test_the_first_reason_of_a_failure_is_kept(clean_warehouse: str) -> None:
+    arrive(clean_warehouse, shopify=NOW, stripe=NOW)
+    delivery = open_delivery()
+    fail_delivery(delivery.delivery_id, "dbt", "the model broke")
+    fail_delivery(delivery.delivery_id, "checks", "because of that")
+    assert status(clean_warehouse) == ("failed", "dbt", "the model broke")
