@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from paramiko import SFTPAttributes, SFTPHandle, SFTPServerInterface
 from paramiko.sftp import SFTP_EOF, SFTP_FAILURE, SFTP_NO_SUCH_FILE, SFTP_PERMISSION_DENIED
@@ -17,14 +19,39 @@ from mock_apis.sftp.folder import FOLDERS, EmailFolder
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
+class Fault(Protocol):
+    """`kind` is truncate, reset, 500, bad_record or drift."""
+
+    kind: str
+
+
+class Faults(Protocol):
+    def take(self, target: str, request: str, /) -> Fault | None:
+        """The fault that this request (a path) must suffer, counted as used; None for a good answer."""
+
+
+@dataclass(slots=True)
+class Export:
+    """What all connections share; `sessions` are the threads that are answering one."""
+
+    folder: EmailFolder
+    faults: Faults | None
+    sessions: set[threading.Thread] = field(default_factory=set)
+
+
 class SftpFolder(SFTPServerInterface):
     """One connection's view. What is not overridden here (writing, renaming ...) paramiko refuses."""
 
-    def __init__(
-        self, server: Any, folder: EmailFolder, faults: Any, hang_up: Callable[[], None], **kwargs: Any
-    ) -> None:
-        super().__init__(server, **kwargs)
-        self._folder, self._faults, self._hang_up = folder, faults, hang_up
+    def __init__(self, server: Any, export: Export, hang_up: Callable[[], None]) -> None:
+        super().__init__(server)
+        self._export, self._hang_up = export, hang_up
+        self._folder, self._faults = export.folder, export.faults
+
+    def session_started(self) -> None:
+        self._export.sessions.add(threading.current_thread())
+
+    def session_ended(self) -> None:
+        self._export.sessions.discard(threading.current_thread())
 
     def list_folder(self, path: str) -> list[SFTPAttributes] | int:
         path = self.canonicalize(path)

@@ -8,7 +8,6 @@ import logging
 import os
 import socket
 import threading
-from typing import Protocol
 
 import paramiko
 from cryptography.hazmat.primitives import serialization
@@ -21,23 +20,12 @@ from paramiko.common import (
 )
 
 from mock_apis.sftp.folder import EmailFolder
-from mock_apis.sftp.requests import SftpFolder
+from mock_apis.sftp.requests import Export, Faults, SftpFolder
 from mock_apis.world.ref import WorldRef
 
 # paramiko reports every visitor who hangs up as an error with a traceback: that is not news here.
 _LOG = "mock_apis.sftp"
 logging.getLogger(_LOG).setLevel(logging.CRITICAL + 1)
-
-
-class Fault(Protocol):
-    """`kind` is truncate, reset, 500, bad_record or drift."""
-
-    kind: str
-
-
-class Faults(Protocol):
-    def take(self, target: str, request: str, /) -> Fault | None:
-        """The fault that this request (a path) must suffer, counted as used; None for a good answer."""
 
 
 def new_host_key() -> str:
@@ -75,8 +63,7 @@ class SftpServer:
         self._address = (host, port)
         self._login = (user, password or os.environ.get("MOCK_SFTP_PASSWORD") or "demo")
         self._key = paramiko.Ed25519Key.from_private_key(io.StringIO(host_key or new_host_key()))
-        self._folder = EmailFolder(world_ref)
-        self._faults = faults
+        self._export = Export(EmailFolder(world_ref), faults)
         self._listener: socket.socket | None = None
         self._acceptor: threading.Thread | None = None
         self._stopping = threading.Event()
@@ -103,6 +90,8 @@ class SftpServer:
             connection.close()
         for connection in self._connections:
             connection.join(5)
+        for session in tuple(self._export.sessions):
+            session.join(5)
         self._connections.clear()
 
     def _accept(self) -> None:
@@ -113,7 +102,10 @@ class SftpServer:
             except TimeoutError:
                 continue
             self._connections = [it for it in self._connections if it.is_alive()]
-            self._connections.append(self._serve(sock))
+            try:
+                self._connections.append(self._serve(sock))
+            except (OSError, paramiko.SSHException):
+                sock.close()  # a caller who is gone again must not take the server along
 
     def _serve(self, sock: socket.socket) -> paramiko.Transport:
         sock.setblocking(True)
@@ -122,7 +114,7 @@ class SftpServer:
         transport.set_log_channel(_LOG)
         transport.add_server_key(self._key)
         transport.set_subsystem_handler(
-            "sftp", paramiko.SFTPServer, SftpFolder, folder=self._folder, faults=self._faults, hang_up=transport.close
+            "sftp", paramiko.SFTPServer, SftpFolder, export=self._export, hang_up=transport.close
         )
         # With an event the handshake runs in the connection's own thread: a slow caller blocks nobody.
         transport.start_server(event=threading.Event(), server=_Door(*self._login))

@@ -21,16 +21,15 @@ DEFAULT_REQUESTS_PER_SECOND = 500.0
 PREFIX = "/stripe"
 
 
-def router(world_ref: WorldRef, *, api_key: str | None = None, requests_per_second: float | None = None) -> APIRouter:
-    """Serve `world_ref.world` as Stripe does.
-
-    The key falls back to MOCK_STRIPE_KEY, then "sk_test_demo"; the rate to
-    MOCK_STRIPE_RATE (requests per second), then 500.
-    """
+def router(
+    world_ref: WorldRef,
+    *,
+    api_key: str | None = None,
+    requests_per_second: float = DEFAULT_REQUESTS_PER_SECOND,
+) -> APIRouter:
+    """Serve `world_ref.world` as Stripe does; the key falls back to MOCK_STRIPE_KEY, then "sk_test_demo"."""
     key = api_key or os.environ.get("MOCK_STRIPE_KEY") or DEFAULT_KEY
-    rate = access.RateLimit(
-        requests_per_second or float(os.environ.get("MOCK_STRIPE_RATE") or DEFAULT_REQUESTS_PER_SECOND)
-    )
+    rate = access.RateLimit(requests_per_second)
     api = APIRouter(prefix=PREFIX)
     current: list[Ledger] = []
 
