@@ -29,24 +29,29 @@ class EmailFolder:
         with self._lock:
             if folder == GROWING_IN:
                 self._rows += 1
-            files = self._files()
+            files = dict(self._finished_files())
+            if growing := self._growing_file():
+                files[growing.path] = growing
         return sorted((file for file in files.values() if file.folder == folder), key=lambda it: it.name)
 
     def get(self, path: str) -> VirtualFile | None:
         with self._lock:
-            return self._files().get(path)
+            if finished := self._finished_files().get(path):
+                return finished
+            growing = self._growing_file()
+            return growing if growing and growing.path == path else None
 
     def now(self) -> float:
         return self._ref.world.now.timestamp()
 
-    def _files(self) -> dict[str, VirtualFile]:
+    def _finished_files(self) -> dict[str, VirtualFile]:
         with self._ref.lock:
-            world = self._ref.world
-            state = (world, world.now)
+            state = (self._ref.world, self._ref.world.now)
             if self._built_for != state:
-                self._finished = {file.path: file for file in finished_files(world)}
+                self._finished = {file.path: file for file in finished_files(self._ref.world)}
                 self._built_for = state
-            growing = growing_file(world, self._rows)
-        if growing is None:
             return self._finished
-        return self._finished | {growing.path: growing}
+
+    def _growing_file(self) -> VirtualFile | None:
+        with self._ref.lock:
+            return growing_file(self._ref.world, self._rows)

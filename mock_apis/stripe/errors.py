@@ -60,6 +60,11 @@ def unknown_parameter(name: str) -> StripeError:
     return StripeError(400, message, headers=_FINAL, code="parameter_unknown", param=name)
 
 
+def empty_parameter(name: str) -> StripeError:
+    message = f"You passed an empty string for '{name}'. You may not unset it here; leave it out instead."
+    return StripeError(400, message, headers=_FINAL, code="parameter_invalid_empty", param=name)
+
+
 def bad_integer(name: str, value: str) -> StripeError:
     message = f"Invalid integer: {value}"
     return StripeError(400, message, headers=_FINAL, code="parameter_invalid_integer", param=name)

@@ -32,6 +32,8 @@ def parse(params: Iterable[tuple[str, str]], resource: Resource) -> Query:
     """Read the query string; raise a 400 that names the first parameter that is not right."""
     query = Query()
     for name, value in params:
+        if not value:
+            raise errors.empty_parameter(name)
         if name == "limit":
             query.limit = _limit(value)
         elif name in ("starting_after", "ending_before"):

@@ -212,6 +212,7 @@ def test_the_balance_is_what_the_movements_add_up_to(world: World, base: str) ->
         ("charges/ch_none", {}, 404, "resource_missing", "id"),
         ("charges", {"starting_after": "ch_none"}, 400, "resource_missing", "starting_after"),
         ("charges", {"colour": "red"}, 400, "parameter_unknown", "colour"),
+        ("charges", {"starting_after": ""}, 400, "parameter_invalid_empty", "starting_after"),
         ("charges", {"limit": "ten"}, 400, "parameter_invalid_integer", "limit"),
         ("charges", {"limit": 0}, 400, "parameter_invalid_integer", "limit"),
         ("charges", {"limit": 101}, 400, "parameter_invalid_integer", "limit"),
