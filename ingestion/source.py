@@ -7,7 +7,7 @@ from `WindowedStream` (ingestion/window.py) and write only `pages`; the others (
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, ClassVar, NamedTuple
@@ -21,12 +21,14 @@ State = dict[str, Any]
 class Record(NamedTuple):
     """One record, its bytes as the source sent them.
 
-    `version` and `deleted` are set only where the bytes do not tell them (a Stripe object's time is its event's).
+    `version` and `deleted` are set only where the bytes do not tell them (a Stripe object's time is its event's),
+    `origin` where the page's is not exact enough (a line of a file).
     """
 
     data: bytes
     version: datetime | None = None
     deleted: bool = False
+    origin: str = ""
 
 
 @dataclass(slots=True)
@@ -34,7 +36,8 @@ class Page:
     """What one read brought, and the stream's whole bookmark once it is kept.
 
     `origin` says where it came from (address and cursor, or file and line) for the quarantine. `watermark` is set on
-    the page that ends a window: everything the source had up to then is in. `file` on the page that ends a file.
+    the page that ends a window: everything the source had up to then is in. `files` are those that the page ends
+    (small ones share a page).
     """
 
     records: list[Record]
@@ -42,16 +45,21 @@ class Page:
     origin: str
     extracted_at: datetime
     watermark: datetime | None = None
-    file: LoadedFile | None = None
+    files: Sequence[LoadedFile] = ()
 
 
 @dataclass(slots=True)
 class Context:
-    """What the loop lends a stream: its settings, and whether a file's content is loaded already."""
+    """What the loop lends a stream: its settings, and which files are loaded already.
+
+    `knows_file` tells it of a content (SHA-256), `loaded_files` gives the (name, size, time of change) under which
+    files of these names were loaded, so that they need not be fetched to be known.
+    """
 
     source: str
     settings: SourceSettings
     knows_file: Callable[[str], bool] = field(default=lambda _sha256: False)
+    loaded_files: Callable[[Sequence[str]], set[tuple[str, int, datetime]]] = field(default=lambda _names: set())
 
 
 class Stream(ABC):
