@@ -38,6 +38,7 @@ class Catalog:
     def __init__(self, state: State) -> None:
         self.state = state
         self.rng = state.random("catalog")
+        self.on_offer: list[Product] = []
         for number in range(state.scale.products):
             created = state.now - timedelta(days=200 - number % 150, seconds=self.rng.randrange(80000))
             self.launch(created, status="DRAFT" if number == 5 else "ACTIVE")
@@ -73,6 +74,8 @@ class Catalog:
                 )
             )
         self.state.products[product.id] = product
+        if status == "ACTIVE":
+            self.on_offer.append(product)
 
     def plan_day(self, start: datetime, end: datetime, number: int) -> None:
         """Prices move every day; launches, new titles and archiving are rarer."""
@@ -89,27 +92,23 @@ class Catalog:
         if number % 7 == 4:
             self.state.schedule(later(), self.archive)
 
-    def on_offer(self) -> list[Product]:
-        return [p for p in self.state.products.values() if p.status == "ACTIVE"]
-
     def pick(self) -> tuple[Product, Variant]:
         """Something to buy: a few products sell much more often than the rest."""
-        offer = self.on_offer()
-        product = offer[int(len(offer) * self.rng.random() ** 1.7)]
+        product = self.on_offer[int(len(self.on_offer) * self.rng.random() ** 1.7)]
         return product, self.rng.choice(product.variants)
 
     def change_price(self, at: datetime) -> None:
-        product = self.rng.choice(self.on_offer())
+        product = self.rng.choice(self.on_offer)
         variant = self.rng.choice(product.variants)
         variant.price = max(300, variant.price * self.rng.choice((90, 95, 105, 110)) // 100)
         variant.updated_at = product.updated_at = at
 
     def rename(self, at: datetime) -> None:
-        product = self.rng.choice(self.on_offer())
+        product = self.rng.choice(self.on_offer)
         product.title = product.title.removesuffix(" (new)") + " (new)"
         product.updated_at = at
 
     def archive(self, at: datetime) -> None:
-        product = self.rng.choice(self.on_offer()[1:])
+        product = self.on_offer.pop(self.rng.randrange(len(self.on_offer)))
         product.status = "ARCHIVED"
         product.updated_at = at

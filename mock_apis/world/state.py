@@ -5,10 +5,10 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from random import Random
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mock_apis.world.model import (
     BalanceTransaction,
@@ -57,7 +57,10 @@ class State:
         self.size = size
         self.scale = SIZES[size]
         self.timezone = timezone
-        self.zone = ZoneInfo(timezone)
+        try:
+            self.zone = ZoneInfo(timezone)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(f"time zone {timezone!r} is unknown; take one such as Europe/Berlin") from error
         self.currency = "EUR"
         self.first_day = today - timedelta(days=self.scale.days)
         self.today = self.first_day
@@ -84,7 +87,7 @@ class State:
     def morning(self, day: date) -> datetime:
         """The instant on `day` at which the world stands still, in UTC."""
         local = datetime.combine(day, DAY_STARTS, self.zone)
-        return local.astimezone(ZoneInfo("UTC"))
+        return local.astimezone(UTC)
 
     def random(self, part: str) -> Random:
         """A generator of its own for each part, so that one part's change leaves the others' dice alone."""

@@ -1,0 +1,208 @@
+"""The truth on a shop small enough to reckon by hand, and its marts held against each other."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from mock_apis.truth import truth
+from mock_apis.world.model import Campaign, EmailEvent, Line, Money, Order, Product, Refund, RefundLine
+from mock_apis.world.world import World
+
+NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
+
+
+def euros(cents: int) -> Money:
+    return Money(cents, cents, "EUR")
+
+
+def line(line_id: int, quantity: int, price: int, discount: int, tax: int, **other: Any) -> Line:
+    asked = {"product_id": 1, "variant_id": 1, "sku": "MUG", "title": "Mug", "tax_rate": 0.19, "tax_title": "MwSt"}
+    return Line(
+        id=line_id,
+        quantity=quantity,
+        unit_price=euros(price),
+        discount=euros(discount),
+        tax=euros(tax),
+        **(asked | other),
+    )
+
+
+def order(order_id: int, lines: list[Line], **other: Any) -> Order:
+    asked: dict[str, Any] = {
+        "name": f"#{order_id}",
+        "customer_id": 8,
+        "email": "ada@example.com",
+        "country_code": "DE",
+        "province_code": None,
+        "city": "Berlin",
+        "zip": "10115",
+        "created_at": NOON,
+        "processed_at": NOON,
+        "updated_at": NOON,
+        "currency": "EUR",
+        "taxes_included": True,
+        "shipping": euros(490),
+        "shipping_tax": euros(78),
+        "discount_codes": [],
+        "financial_status": "PAID",
+        "fulfillment_status": "FULFILLED",
+    }
+    return Order(id=order_id, lines=lines, **(asked | other))
+
+
+@pytest.fixture
+def world() -> World:
+    """A world whose records are replaced by the few of a test."""
+    world = World(1, "tiny", date(2026, 3, 20))
+    world.products = {
+        1: Product(1, "Mug", "mug", "Headwater", "Kitchen", "ACTIVE", NOON, NOON),
+        2: Product(2, "Lamp", "lamp", "Headwater", "Home", "ARCHIVED", NOON, NOON),
+    }
+    world.orders, world.campaigns, world.email_events = {}, {}, []
+    return world
+
+
+def marts(world: World, *orders: Order) -> dict[str, list[dict[str, Any]]]:
+    world.orders = {one.id: one for one in orders}
+    found = truth(world)
+    assert found["as_of"] == "2026-03-20T00:00:00Z"
+    return dict(found["marts"])
+
+
+def test_an_edited_order_and_its_return_on_a_later_day(world: World) -> None:
+    # Four asked for, one taken off again, one sent back at 23:30 UTC: the next day in Berlin.
+    mugs = line(11, 4, 1190, 357, 513, removed=1)
+    back = Refund(
+        1, datetime(2026, 3, 12, 23, 30, tzinfo=UTC), [RefundLine(1, 11, 1, euros(1071), euros(171))], euros(1071)
+    )
+    found = marts(world, order(1, [mugs], refunds=[back], financial_status="PARTIALLY_REFUNDED"))
+    first, second = found["daily_sales_by_region"]
+    assert first == {
+        "day": "2026-03-10",
+        "region": "EU",
+        "orders": 1,
+        "units": 3,
+        "gross_sales": "30.57",  # 3 * 11.90 less 5.13 of tax
+        "discounts": "3.57",
+        "returns": "0.00",
+        "net_sales": "27.00",
+        "taxes": "5.91",
+        "shipping": "4.12",
+        "total_sales": "37.03",
+        "average_order_value": "27.00",
+        "currency": "EUR",
+    }
+    assert (second["day"], second["orders"], second["returns"]) == ("2026-03-13", 0, "9.00")
+    assert (second["net_sales"], second["total_sales"], second["average_order_value"]) == ("-9.00", "-9.00", None)
+    mug, lamp = found["product_performance"]
+    assert (mug["units_ordered"], mug["units_returned"], mug["return_rate"]) == (3, 1, "0.3333")
+    assert (lamp["title"], lamp["orders"], lamp["net_sales"], lamp["return_rate"]) == ("Lamp", 0, "0.00", None)
+    assert found["customer_lifetime_value"][0]["net_sales"] == "18.00"
+
+
+def test_taxes_on_top_guests_and_what_has_no_product_or_country(world: World) -> None:
+    wrapping = line(12, 2, 350, 0, 51, product_id=None)
+    late = datetime(2026, 3, 10, 23, 30, tzinfo=UTC)
+    found = marts(
+        world,
+        order(
+            1, [wrapping], customer_id=None, email="Ada@Example.com", country_code="US", taxes_included=False,
+            shipping=euros(1490), shipping_tax=euros(108), processed_at=late,
+        ),
+        order(2, [line(13, 1, 1190, 0, 190)], customer_id=None, email="ADA@example.com", country_code=None),
+        order(3, [line(14, 1, 1190, 0, 190)], country_code="GB"),
+        order(4, [line(15, 1, 1190, 0, 190)], country_code="CH"),
+    )  # fmt: skip
+    days = {(row["day"], row["region"]): row for row in found["daily_sales_by_region"]}
+    assert set(days) == {
+        ("2026-03-11", "North America"),
+        ("2026-03-10", "Unknown"),
+        ("2026-03-10", "United Kingdom"),
+        ("2026-03-10", "Rest of world"),
+    }
+    there = days["2026-03-11", "North America"]
+    assert (there["gross_sales"], there["taxes"], there["shipping"]) == ("7.00", "1.59", "14.90")
+    assert there["total_sales"] == "23.49"
+    registered, guest = found["customer_lifetime_value"]
+    assert (registered["customer_key"], registered["is_guest"], registered["orders"]) == ("8", False, 2)
+    # md5 of ada@example.com: both spellings are one guest.
+    assert guest["customer_key"] == "guest:3e3417d7ef77d5932a6734b916515ed5"
+    assert (guest["is_guest"], guest["orders"]) == (True, 2)
+    assert (guest["first_order_day"], guest["last_order_day"]) == ("2026-03-10", "2026-03-11")
+    assert found["product_performance"][-1]["product_id"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"test": True},
+        {"cancelled_at": NOON},
+        {"financial_status": "PENDING"},
+        {"financial_status": "VOIDED"},
+        {"financial_status": "EXPIRED"},
+    ],
+    ids=str,
+)
+def test_what_is_no_sale_counts_nowhere(world: World, change: dict[str, Any]) -> None:
+    found = marts(world, order(1, [line(11, 1, 1190, 0, 190)], **change))
+    assert found["daily_sales_by_region"] == found["customer_lifetime_value"] == []
+    assert {row["orders"] for row in found["product_performance"]} == {0}
+
+
+def test_the_last_click_within_five_days_gets_the_order(world: World) -> None:
+    def event(number: int, kind: str, campaign: str, day: int, email: str = "ada@example.com") -> EmailEvent:
+        return EmailEvent(f"ee_{number}", kind, campaign, email, datetime(2026, 3, day, 12, tzinfo=UTC))
+
+    for name in ("a", "b", "c"):
+        world.campaigns[name] = Campaign(name, name.upper(), "Hello", "sent", NOON.replace(day=1), 600, NOON)
+    world.email_events = [
+        event(1, "sent", "a", 1),
+        event(2, "sent", "a", 1, "BOB@example.com"),
+        event(3, "sent", "a", 1, "eve@example.com"),
+        event(4, "sent", "a", 1, "ADA@example.com"),
+        event(5, "bounce", "a", 1, "bob@example.com"),
+        event(6, "open", "a", 2),
+        event(7, "open", "a", 2, "Ada@example.com"),
+        event(8, "click", "a", 5),  # to the second five days before the order
+        event(9, "click", "b", 4),
+        event(10, "click", "c", 11),
+    ]
+    found = marts(
+        world,
+        order(1, [line(11, 1, 1190, 0, 190)], email="ADA@example.com"),
+        order(2, [line(12, 1, 1190, 0, 190)], email="eve@example.com"),
+    )
+    a, b, c = found["email_campaign_performance"]
+    assert (a["sent"], a["bounced"], a["delivered"], a["opened"], a["clicked"]) == (3, 1, 2, 1, 1)
+    assert (a["open_rate"], a["orders"], a["attributed_net_sales"]) == ("0.5000", 1, "10.00")
+    assert (a["conversion_rate"], a["cost"], a["return_on_investment"]) == ("0.5000", "6.00", "0.6667")
+    assert (b["orders"], c["orders"]) == (0, 0)
+    assert (c["delivered"], c["open_rate"], c["return_on_investment"]) == (0, None, "-1.0000")
+
+
+def test_the_marts_of_a_grown_world_agree_with_each_other() -> None:
+    world = World(7, "tiny", date(2026, 3, 20))
+    found = truth(world)["marts"]
+    for column in ("gross_sales", "discounts", "returns", "net_sales"):
+        totals = {
+            sum(Decimal(row[column]) for row in found[mart])
+            for mart in ("daily_sales_by_region", "customer_lifetime_value", "product_performance")
+        }
+        assert len(totals) == 1 and totals != {Decimal(0)}, column
+    assert sum(r["orders"] for r in found["daily_sales_by_region"]) == sum(
+        r["orders"] for r in found["customer_lifetime_value"]
+    )
+    assert {row["region"] for row in found["daily_sales_by_region"]} == {
+        "EU",
+        "United Kingdom",
+        "North America",
+        "Rest of world",
+        "Unknown",
+    }
+    assert any(row["orders"] for row in found["email_campaign_performance"])
+    sold = [row["day"] for row in found["daily_sales_by_region"] if row["orders"] == 0]
+    assert sold  # returns alone make a row
