@@ -16,13 +16,15 @@ from mock_apis.sftp.faults import with_bad_record, with_drift
 from mock_apis.sftp.files import VirtualFile
 from mock_apis.sftp.folder import FOLDERS, EmailFolder
 
+_DATA = (".csv", ".csv.gz")  # markers and leftovers suffer no faults, and use none up
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
 class Fault(Protocol):
     """`kind` is truncate, reset, 500, bad_record or drift."""
 
-    kind: str
+    @property
+    def kind(self) -> str: ...
 
 
 class Faults(Protocol):
@@ -77,17 +79,15 @@ class SftpFolder(SFTPServerInterface):
         file = self._folder.get(path)
         if file is None:
             return SFTP_NO_SUCH_FILE
-        fault = self._faults.take("sftp", path) if self._faults else None
-        kind = fault.kind if fault else None
-        if kind in ("500", "503"):
+        fault = self._faults.take("sftp", path) if self._faults and path.endswith(_DATA) else None
+        if fault is None:
+            return _OpenFile(file)
+        if fault.kind in ("500", "503"):
             return SFTP_FAILURE
-        if kind == "bad_record":
-            file = VirtualFile(path, file.modified, with_bad_record(file.name, file.content))
-        elif kind == "drift":
-            file = VirtualFile(path, file.modified, with_drift(file.name, file.content))
-        if kind in ("truncate", "reset"):
-            return _BrokenFile(file, self._hang_up if kind == "reset" else None)
-        return _OpenFile(file)
+        if fault.kind in ("truncate", "reset"):
+            return _BrokenFile(file, self._hang_up if fault.kind == "reset" else None)
+        spoil = with_drift if fault.kind == "drift" else with_bad_record
+        return _OpenFile(VirtualFile(path, file.modified, spoil(file.name, file.content, fault.field)))
 
     def _folder_attributes(self, name: str) -> SFTPAttributes:
         attributes = SFTPAttributes()

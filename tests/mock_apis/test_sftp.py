@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import gzip
 import io
 import threading
 from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from hashlib import sha256
 
@@ -29,7 +30,8 @@ class OneFault:
     """Gives the same kind of fault to every file that is opened while `kind` is set."""
 
     kind: str | None = None
-    asked: list[tuple[str, str]] = field(default_factory=list)
+    field: str | None = None
+    asked: list[tuple[str, str]] = dataclasses.field(default_factory=list)
 
     def take(self, target: str, request: str, /) -> OneFault | None:
         self.asked.append((target, request))
@@ -205,6 +207,10 @@ def test_the_faults_that_a_file_can_suffer(client: paramiko.SFTPClient, server: 
         bad = rows_of(file.filename, read(client, path))
         different = [(a, b) for a, b in zip(good, bad, strict=True) if a != b]
         assert [b["occurred_at"] for _, b in different] == ["yesterday evening"]
+        faults.field = "email"
+        bad = rows_of(file.filename, read(client, path))
+        assert [b["email"] for a, b in zip(good, bad, strict=True) if a != b] == [""]
+        faults.field = None
         faults.kind = "drift"
         drifted = rows_of(file.filename, read(client, path))
         assert [row["link"] for row in drifted] == [row["url"] for row in good]
@@ -213,7 +219,7 @@ def test_the_faults_that_a_file_can_suffer(client: paramiko.SFTPClient, server: 
         with pytest.raises((EOFError, OSError, paramiko.SSHException)):
             read(client, path)
     finally:
-        faults.kind = None
+        faults.kind = faults.field = None
     assert ("sftp", path) in faults.asked
     with connected(server) as again:
         assert rows_of(file.filename, read(again, path)) == good
