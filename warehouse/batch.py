@@ -7,13 +7,14 @@ a run that was paused and resumed after its successor had opened the stream is r
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
 import psycopg
 from psycopg import sql
@@ -45,12 +46,17 @@ class RawRow(NamedTuple):
 
 
 class Reject(NamedTuple):
-    """A record that broke its contract, with every error it has; `origin` where the batch's is not exact enough."""
+    """A record that broke its contract, with every error it has; `origin` where the batch's is not exact enough.
+
+    `version` and `deleted` are kept for the replay where the source tells them beside the record's bytes.
+    """
 
     key: str | None
     data: bytes
     errors: list[str]
     origin: str = ""
+    version: datetime | None = None
+    deleted: bool = False
 
 
 class LoadedFile(NamedTuple):
@@ -112,6 +118,7 @@ class StreamWriter:
         self.fence = 0
         self.counts = Counts()
         self.batches = 0
+        self._one_at_a_time = threading.RLock()  # the reader asks for files while a batch is written
 
     def __enter__(self) -> StreamWriter:
         self._connection = self._connect(wait=0)
@@ -162,6 +169,10 @@ class StreamWriter:
 
         After a lost connection the manifest is read first: the COMMIT may have been done and only its reply lost.
         """
+        with self._one_at_a_time:
+            return self._commit(batch)
+
+    def _commit(self, batch: Batch) -> Counts:
         for attempt in range(1, COMMIT_ATTEMPTS + 1):
             try:
                 if self._connection.closed:
@@ -186,6 +197,11 @@ class StreamWriter:
                 time.sleep(0.5 * 2**attempt)
             except psycopg.Error as error:
                 raise self._failed(error) from error
+            except HeadwaterError as error:
+                restarting = isinstance(error.__cause__, psycopg.OperationalError)
+                if not restarting or attempt == COMMIT_ATTEMPTS:
+                    raise
+                time.sleep(0.5 * 2**attempt)
         self.state = batch.state
         self.counts = self.counts.plus(counts)
         self.batches += 1
@@ -193,19 +209,19 @@ class StreamWriter:
 
     def knows_file(self, sha256: str) -> bool:
         """Whether a file of this content was loaded whole already."""
-        row = self._connection.execute(
-            "select 1 from ops.files where source = %s and stream = %s and sha256 = %s",
-            (self.source, self.stream, sha256),
-        ).fetchone()
-        return row is not None
+        return bool(self._ask("select 1 from ops.files where source = %s and stream = %s and sha256 = %s", sha256))
 
     def loaded_files(self, names: Sequence[str]) -> set[tuple[str, int, datetime]]:
         """The (name, size, time of change) under which files of these names were loaded."""
-        found = self._connection.execute(
-            "select name, size, modified_at from ops.files where source = %s and stream = %s and name = any(%s)",
-            (self.source, self.stream, list(names)),
-        )
-        return {(name, size, modified_at) for name, size, modified_at in found}
+        question = "select name, size, modified_at from ops.files where source = %s and stream = %s and name = any(%s)"
+        return {(name, size, modified_at) for name, size, modified_at in self._ask(question, list(names))}
+
+    def _ask(self, question: LiteralString, about: object) -> list[tuple[Any, ...]]:
+        with self._one_at_a_time:
+            try:
+                return self._connection.execute(question, (self.source, self.stream, about)).fetchall()
+            except psycopg.Error as error:
+                raise HeadwaterError(f"The warehouse cannot be asked for loaded files: {error}; run again.") from error
 
     def _failed(self, error: psycopg.Error) -> HeadwaterError:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -283,7 +299,7 @@ class StreamWriter:
                 with connection.cursor() as cursor:
                     cursor.executemany(
                         "insert into ops.files (source, stream, sha256, name, size, modified_at, records, load_id)"
-                        " values (%s, %s, %s, %s, %s, %s, %s, %s)",
+                        " values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
                         [(self.source, self.stream, *file, batch.load_id) for file in batch.files],
                     )
         return counts
@@ -325,18 +341,13 @@ class StreamWriter:
     def _quarantine(self, batch: Batch) -> None:
         with self._connection.cursor() as cursor:
             cursor.executemany(
-                "insert into ops.quarantine (source, stream, record_key, record, content_hash, errors, origin, load_id)"
-                " values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
+                "insert into ops.quarantine (source, stream, load_id, record_key, record, content_hash, errors, origin,"
+                " record_version, deleted) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
                 [
                     (
-                        *(
-                            self.source,
-                            self.stream,
-                            reject.key,
-                            reject.data,
-                            hashlib.sha256(reject.data).digest(),
-                        ),
-                        *(reject.errors, reject.origin or batch.origin, batch.load_id),
+                        *(self.source, self.stream, batch.load_id, reject.key, reject.data),
+                        *(hashlib.sha256(reject.data).digest(), reject.errors, reject.origin or batch.origin),
+                        *(reject.version, reject.deleted),
                     )
                     for reject in batch.rejects
                 ],
