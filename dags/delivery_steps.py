@@ -55,14 +55,17 @@ def hand_over_day(context: Any, operator: Any) -> None:
 
 
 def record_dbt_results(project: str, context: Any) -> None:
-    """After dbt, red or green: every model's and test's result goes to ops.check_results."""
+    """After dbt, red or green: every model's and test's result goes to ops.check_results.
+
+    A failed test is a verdict. Anything else that went wrong is left to dbt's own error, and to another try.
+    """
     from quality.dbt_results import record
 
     target = Path(project) / "target"
-    if not (target / "run_results.json").exists():
-        return  # dbt ended before it ran anything; its own error says why
-    with verdict():
-        record(_opened(context)["delivery_id"], target / "run_results.json", target / "manifest.json")
+    judged = record(_opened(context)["delivery_id"], target / "run_results.json", target / "manifest.json")
+    failed = [result.sentence for result in judged.blocking if result.status == "failed"]
+    if failed:
+        raise AirflowFailException(f"{len(failed)} dbt tests failed: {'; '.join(failed[:5])}")
 
 
 def record_failure(context: Any) -> None:
