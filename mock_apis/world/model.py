@@ -84,7 +84,6 @@ class Customer:
     created_at: datetime
     updated_at: datetime
     stripe_id: str | None = None
-    number_of_orders: int = 0
 
 
 @dataclass(slots=True)

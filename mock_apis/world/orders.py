@@ -61,7 +61,6 @@ class Checkout:
         if kind == "imported":
             order.processed_at = at - timedelta(minutes=self.rng.randint(60, 900))
         if customer:
-            customer.number_of_orders += 1
             customer.updated_at = at
         self.state.orders[order.id] = order
         return order
@@ -75,8 +74,10 @@ class Checkout:
         return self._line(order, place, product.id, variant.id, variant.sku, title, quantity, variant.price)
 
     def custom_line(self, order: Order, place: Place) -> Line:
-        """What has no product (any more): the API gives null for it."""
-        return self._line(order, place, None, None, None, "Gift wrapping", 2, 350)
+        """What never had a product, or has lost it since: the API gives null for both."""
+        if self.rng.random() < 0.5:
+            return self._line(order, place, None, None, None, "Gift wrapping", 2, 350)
+        return self._line(order, place, None, None, "CLO-OLD-S", "Birch Clock", 1, 4350)
 
     def retax(self, line: Line, included: bool) -> None:
         """Bring the tax in line with what the ordered units now cost."""
