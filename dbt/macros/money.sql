@@ -42,5 +42,5 @@
 
 {#- A share rounded half up to 4 decimals; null when there is nothing to divide by. -#}
 {% macro rate(numerator, denominator) -%}
-    round(({{ numerator }})::numeric / nullif({{ denominator }}, 0), 4)
+    (({{ numerator }})::numeric / nullif({{ denominator }}, 0))::numeric(18, 4)
 {%- endmacro %}

@@ -9,7 +9,10 @@ with orders as (
 ),
 
 clicks as (
-    select * from {{ ref('fct_email_events') }}
+    select
+        *,
+        event_id collate "C" as tie_breaker
+    from {{ ref('fct_email_events') }}
     where
         event_type = 'click'
         and not is_deleted
@@ -42,7 +45,7 @@ final as (
             orders.email = clicks.email
             and orders.processed_at >= clicks.occurred_at
             and clicks.occurred_at >= orders.processed_at - {{ attribution_window }}
-    order by orders.order_id asc, clicks.occurred_at desc nulls last, clicks.event_id collate "C" desc  -- noqa: RF02 (a collation, not a column)
+    order by orders.order_id asc, clicks.occurred_at desc nulls last, clicks.tie_breaker desc
 )
 
 select * from final

@@ -106,7 +106,11 @@ final as (
         changed_charges.currency,
         changed_charges.amount_minor,
         changed_charges.captured_minor,
-        coalesce(refunded.refunded_minor, 0)::bigint as refunded_minor,
+        -- Stripe shows the release of money that was never captured as a refund too.
+        case
+            when changed_charges.is_captured then coalesce(refunded.refunded_minor, 0)::bigint
+            else 0
+        end as refunded_minor,
         disputed.status as dispute_status,
         coalesce(disputed.amount_minor, 0)::bigint as disputed_minor,
         settled.currency as settlement_currency,
