@@ -21,10 +21,13 @@ _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
 class Fault(Protocol):
-    """`kind` is truncate, reset, 500, bad_record or drift."""
+    """`kind` is truncate, reset, 500, 503, bad_record or drift; `field` the column to spoil or to rename, if named."""
 
     @property
     def kind(self) -> str: ...
+
+    @property
+    def field(self) -> str | None: ...
 
 
 class Faults(Protocol):
