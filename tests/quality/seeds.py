@@ -1,0 +1,72 @@
+"""A small candidate and a delivery, made by hand: what dbt would have left."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, date, datetime
+
+import psycopg
+
+AS_OF = datetime(2026, 3, 10, 23, 30, tzinfo=UTC)  # the 11th in Berlin
+DAY = date(2026, 3, 10)
+
+MARTS = {
+    "daily_sales_by_region": (
+        "day date, region text, orders bigint, units bigint, gross_sales numeric(18, 2), discounts numeric(18, 2),"
+        " returns numeric(18, 2), net_sales numeric(18, 2), taxes numeric(18, 2), shipping numeric(18, 2),"
+        " total_sales numeric(18, 2), average_order_value numeric(18, 2), currency text",
+        "('2026-03-10', 'EU', 2, 3, 50, 5, 0, 45, 9, 4, 58, 22.5, 'EUR'),"
+        " ('2026-03-10', 'North America', 0, 0, 0, 0, 12, -12, 0, 0, -12, null, 'EUR'),"
+        " ('2026-03-09', 'EU', 1, 1, 20, 0, 0, 20, 4, 2, 26, 20, 'EUR')",
+    ),
+    "customer_lifetime_value": (
+        "customer_key text, is_guest boolean, first_order_day date, last_order_day date, orders bigint,"
+        " gross_sales numeric(18, 2), discounts numeric(18, 2), returns numeric(18, 2), net_sales numeric(18, 2),"
+        " average_order_value numeric(18, 2), currency text",
+        "('1', false, '2026-03-09', '2026-03-10', 2, 40, 5, 0, 35, 17.5, 'EUR'),"
+        " ('guest:ab', true, '2026-03-10', '2026-03-10', 1, 30, 0, 12, 18, 30, 'EUR')",
+    ),
+    "product_performance": (
+        "product_id text, title text, orders bigint, units_ordered bigint, units_returned bigint,"
+        " gross_sales numeric(18, 2), discounts numeric(18, 2), returns numeric(18, 2), net_sales numeric(18, 2),"
+        " return_rate numeric(9, 4), currency text",
+        "('1', 'Mug <b>large</b>', 2, 3, 1, 70, 5, 12, 53, 0.3333, 'EUR'),"
+        " ('2', 'Plate', 0, 0, 0, 0, 0, 0, 0, null, 'EUR')",
+    ),
+    "email_campaign_performance": (
+        "campaign_id text, name text, sent_day date, cost numeric(18, 2), sent bigint, bounced bigint,"
+        " delivered bigint, opened bigint, clicked bigint, unsubscribed bigint, open_rate numeric(9, 4),"
+        " click_rate numeric(9, 4), orders bigint, attributed_net_sales numeric(18, 2),"
+        " conversion_rate numeric(9, 4), return_on_investment numeric(9, 4), currency text",
+        "('c1', 'Spring', '2026-03-07', 12, 100, 2, 98, 40, 10, 1, 0.4082, 0.1020, 1, 20, 0.0102, 0.6667, 'EUR')",
+    ),
+}  # fmt: skip
+
+
+def new_delivery(url: str, day: date = DAY, as_of: datetime = AS_OF) -> uuid.UUID:
+    delivery_id = uuid.uuid4()
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "insert into ops.deliveries (delivery_id, day, as_of) values (%s, %s, %s)", (delivery_id, day, as_of)
+        )
+    return delivery_id
+
+
+def new_candidate(url: str) -> None:
+    """The four marts with a few rows each, owned by the transformer as dbt leaves them."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("set role transformer")
+        for name, (columns, values) in MARTS.items():
+            connection.execute(f"drop table if exists marts_candidate.{name}".encode())
+            connection.execute(f"create table marts_candidate.{name} ({columns})".encode())
+            connection.execute(f"insert into marts_candidate.{name} values {values}".encode())
+
+
+def record_dbt(url: str, delivery_id: uuid.UUID, status: str = "passed", executed: bool = True) -> None:
+    """One dbt result, as if dbt had run."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "insert into ops.check_results (delivery_id, layer, kind, name, subject, severity, status, executed)"
+            " values (%s, 'dbt', 'unique', 'unique_fct_orders_order_id', 'fct_orders.order_id', 'error', %s, %s)",
+            (delivery_id, status, executed),
+        )
