@@ -9,10 +9,11 @@ Only hours and days with something to tell have files. A finished file has the
 same bytes and the same time at every listing and after every restart; the file
 of today's campaigns is written anew while the day goes on.
 
-The hour in progress is different: its file is there under its final name, with
-no marker, and grows each time the folder is listed. What it holds is
-provisional (its ids never come back, its last row is cut): whoever loads it
-before it is complete loads what never happened.
+The world stands still on the full hour, so no event is in the hour in progress
+yet, and its file is different: it is there under its final name, with no marker,
+and grows each time the folder is listed. What it holds is provisional (its ids
+never come back, its last row is cut): whoever loads it before it is complete
+loads what never happened.
 """
 
 from __future__ import annotations
@@ -99,8 +100,7 @@ def _event_files(world: World) -> Iterator[VirtualFile]:
     zone = ZoneInfo(world.timezone)
     hours: dict[datetime, list[model.EmailEvent]] = defaultdict(list)
     for event in world.email_events:
-        # What happens on the very stroke of `now` still belongs to the hour that ends there.
-        hours[_hour(min(event.occurred_at, world.now - timedelta(seconds=1)), zone)].append(event)
+        hours[_hour(event.occurred_at, zone)].append(event)
     for start, events in hours.items():
         path = _event_path(f"{start:%Y%m%dT%H}")
         text = _csv(EVENT_COLUMNS, (_event_row(event) for event in events))
