@@ -101,15 +101,18 @@ class BaseSource(ABC):
 
 
 def parse_time(value: object, name: str) -> datetime:
-    """An aware time from ISO 8601 text or Unix seconds; raises ValueError that names the field."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return datetime.fromtimestamp(value, UTC)
-    if not isinstance(value, str):
-        raise ValueError(f"{name}: a time is expected, not {type(value).__name__}")
+    """An aware UTC time from ISO 8601 text or Unix seconds; raises ValueError that names the field."""
     try:
-        parsed = datetime.fromisoformat(value)
-    except ValueError:
-        raise ValueError(f"{name}: {value!r} is not an ISO 8601 time") from None
-    if parsed.tzinfo is None:
-        raise ValueError(f"{name}: {value!r} has no time zone")
-    return parsed
+        if isinstance(value, int) and not isinstance(value, bool):
+            return datetime.fromtimestamp(value, UTC)
+        if not isinstance(value, str):
+            raise ValueError(f"{name}: a time is expected, not {type(value).__name__}")
+        try:
+            parsed = datetime.fromisoformat(value)
+        except ValueError:
+            raise ValueError(f"{name}: {value!r} is not an ISO 8601 time") from None
+        if parsed.tzinfo is None:
+            raise ValueError(f"{name}: {value!r} has no time zone")
+        return parsed.astimezone(UTC)
+    except (OverflowError, OSError):
+        raise ValueError(f"{name}: {value!r} is outside the years 1 to 9999") from None

@@ -1,0 +1,45 @@
+"""Find a source's class and a stream's contract by the names that pipeline.yml gives them."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from pathlib import Path
+
+import ingestion.sources
+from ingestion.contracts import Contract, load_contract
+from ingestion.source import BaseSource
+from settings import HeadwaterError, Pipeline
+
+
+def source_class(source_type: str) -> type[BaseSource]:
+    """The class `Source` of ingestion/sources/<source_type>.py; raises HeadwaterError when there is none."""
+    known = sorted(module.name for module in pkgutil.iter_modules(ingestion.sources.__path__))
+    if source_type not in known:
+        raise HeadwaterError(f"There is no ingestion/sources/{source_type}.py; there are: {', '.join(known)}.")
+    found = getattr(importlib.import_module(f"ingestion.sources.{source_type}"), "Source", None)
+    if not (isinstance(found, type) and issubclass(found, BaseSource)):
+        raise HeadwaterError(f"ingestion/sources/{source_type}.py has no class Source(BaseSource).")
+    return found
+
+
+def contract_of(source_type: str, stream: str) -> Contract:
+    """The contract beside the source's folder: ingestion/contracts/<source_type>/<stream>.json."""
+    module = importlib.import_module(f"ingestion.sources.{source_type}")
+    assert module.__file__ is not None  # a source is a file
+    return load_contract(Path(module.__file__).parent.parent / "contracts" / source_type, stream)
+
+
+def check_names(pipeline: Pipeline, source: str, streams: list[str] | tuple[str, ...] = ()) -> None:
+    """Raise HeadwaterError that lists the known ones when pipeline.yml or the source's file lacks one of the names."""
+    settings = pipeline.source(source)
+    written = source_class(settings.type).streams
+    for stream in streams or settings.streams:
+        if stream not in settings.streams:
+            raise HeadwaterError(
+                f"There is no stream {stream!r} of {source} in pipeline.yml; it has: {', '.join(settings.streams)}."
+            )
+        if stream not in written:
+            raise HeadwaterError(
+                f"ingestion/sources/{settings.type}.py has no stream {stream!r}; it has: {', '.join(written)}."
+            )

@@ -1,0 +1,127 @@
+"""Contracts: one JSON Schema file a stream, in ingestion/contracts/<type>/<stream>.json, checked at speed.
+
+A field that no contract names is kept (raw is what the source said) and noted as drift, unless the object that it
+stands in says `"additionalProperties": true`; a record that lacks what is required, or has it in another type, is
+rejected with every error it has.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jsonschema_rs
+import msgspec
+
+from settings import HeadwaterError
+
+LONGEST_ERROR = 300
+_LONE_SURROGATES = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+class Verdict(NamedTuple):
+    """`document` is the decoded record (None when it is no JSON at all); without `errors` the contract holds."""
+
+    document: Any
+    errors: list[str]
+
+
+class Contract:
+    """Checks records of one stream; `new_fields` collects the fields it met that the schema does not name."""
+
+    def __init__(self, schema: dict[str, Any]):
+        self._validator = jsonschema_rs.validator_for(schema, validate_formats=True)
+        self._strict = jsonschema_rs.validator_for(_closed(schema), validate_formats=True)
+        self.new_fields: set[str] = set()
+
+    def check(self, data: bytes) -> Verdict:
+        """Decode and check one record; never raises for what is in it."""
+        try:
+            document = _decode(data)
+        except (ValueError, RecursionError) as error:
+            return Verdict(None, [_short(f"not JSON: {_why(error)}")])
+        try:
+            if self._strict.is_valid(document):
+                return Verdict(document, [])
+            errors = [_short(f"{_path(e.instance_path)}: {e.message}") for e in self._validator.iter_errors(document)]
+            if not errors:
+                self._note_drift(document)
+        except (ValueError, RecursionError) as error:
+            return Verdict(None, [_short(f"cannot be checked: {_why(error)}")])
+        return Verdict(document, errors)
+
+    def _note_drift(self, document: Any) -> None:
+        for error in self._strict.iter_errors(document):
+            if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.AdditionalProperties):
+                place = _path(["[]" if isinstance(part, int) else part for part in error.instance_path])
+                prefix = "" if place == "the record" else f"{place}."
+                self.new_fields.update(f"{prefix}{name}" for name in error.kind.unexpected)
+
+
+def load_contract(folder: Path, stream: str) -> Contract:
+    """The contract of `stream`; raises HeadwaterError when its file is missing or no JSON Schema."""
+    path = folder / f"{stream}.json"
+    try:
+        schema = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(schema, dict):
+            raise ValueError("it is no JSON object")
+        return Contract(schema)
+    except OSError as error:
+        raise HeadwaterError(
+            f"The contract {path} cannot be read ({error.strerror}); every stream needs one."
+        ) from error
+    except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
+        raise HeadwaterError(f"The contract {path} is no JSON Schema: {str(error).splitlines()[0]}") from error
+
+
+def _decode(data: bytes) -> Any:
+    """The document; a lone surrogate, which JSON allows and no text can hold, is read as `?`."""
+    try:
+        return msgspec.json.decode(data)
+    except msgspec.DecodeError:
+        if not _LONE_SURROGATES.search(data):
+            raise
+    document = json.loads(data.decode(), parse_constant=_no_constant)
+    return msgspec.json.decode(json.dumps(document, ensure_ascii=False).encode("utf-8", "replace"))
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _closed(schema: Any) -> Any:
+    """The schema with every object shut to fields it does not name, except where it says that it expects more.
+
+    What stands under anyOf, not and the like is left: shutting it would change which branch holds.
+    """
+    if not isinstance(schema, dict):
+        return schema
+    closed = dict(schema)
+    if "properties" in schema:
+        closed["properties"] = {name: _closed(part) for name, part in schema["properties"].items()}
+        closed.setdefault("additionalProperties", False)
+    if "items" in schema:
+        closed["items"] = _closed(schema["items"])
+    if "$defs" in schema:
+        closed["$defs"] = {name: _closed(part) for name, part in schema["$defs"].items()}
+    return closed
+
+
+def _path(parts: Iterable[str | int]) -> str:
+    text = "".join(f"[{part}]" if isinstance(part, int) else "[]" if part == "[]" else f".{part}" for part in parts)
+    return text.removeprefix(".") or "the record"
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, RecursionError) or "ecursion limit" in str(error):
+        return "it is nested too deep"
+    if isinstance(error, UnicodeDecodeError):
+        return f"it is not UTF-8 (byte {error.object[error.start]:#04x})"
+    return str(error)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_ERROR else f"{text[: LONGEST_ERROR - 1]}…"
