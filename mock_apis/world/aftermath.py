@@ -16,7 +16,7 @@ from mock_apis.world.state import State
 # One fate for each order, dealt without replacement, so that each occurs even in the
 # smallest world: {fate: cards in a deck}.
 DECK = {
-    "plain": 26,
+    "plain": 24,
     "capture later": 6,
     "void": 1,
     "expire": 1,
@@ -29,8 +29,8 @@ DECK = {
     "slow refund": 1,
     "full refund": 2,
     "cancel": 1,
-    "remove units": 2,
-    "add line": 1,
+    "remove units": 3,
+    "add line": 2,
     "dispute won": 1,
     "dispute lost": 1,
     "test": 1,

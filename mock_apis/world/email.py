@@ -73,7 +73,7 @@ class Email:
                 self._in(at, 0.1, 60, self.open, campaign, email)
             if self.rng.random() < 0.4:
                 self._in(at, 0.2, 72, self.click, campaign, email)
-        elif dice < 0.515:
+        elif dice < 0.52:
             self._in(at, 0.2, 24, self.unsubscribe, campaign, email)
 
     def bounce(self, at: datetime, campaign: Campaign, email: str, kind: str) -> None:
