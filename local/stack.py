@@ -28,9 +28,9 @@ from local.airflow import (
     metadata_is_current,
     note_migrated,
 )
+from local.credentials import stack_secrets
 from local.postgres import EmbeddedPostgres, free_port
 from local.processes import end_all, last_line, marked, members, spawn
-from local.credentials import stack_secrets
 from local.shop import Shop
 from settings import HeadwaterError, load_pipeline
 from warehouse.migrate import migrate

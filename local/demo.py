@@ -1,0 +1,196 @@
+"""`make demo`: one day of the pretend shop, from its APIs to published marts, under the real scheduler."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+from rich.console import Console
+from rich.table import Table
+
+from local.airflow import FINISHED
+from local.progress import OF_AIRFLOW, Progress, records_since
+from local.stack import ROOT, Stack
+from settings import HeadwaterError, Pipeline, load_pipeline
+
+PATIENCE = timedelta(minutes=30)
+ASSET_SECONDS = 20.0  # within which the sources' arrival must have started the delivery
+MART_ROWS = 3
+MART_COLUMNS = 8
+
+
+@dataclass
+class Run:
+    """A DAG run that the demo follows."""
+
+    dag_id: str
+    run_id: str
+    state: str = "queued"
+
+
+class Demo:
+    """Start the stack, load every source, deliver, show the result. `run` returns whether the day was delivered."""
+
+    def __init__(self, home: Path, size: str, seed: int, report: Path, console: Console):
+        self.console, self.report = console, report
+        self.progress = Progress(console)
+        self.note = home.resolve() / "demo.json"
+        self.stack = Stack(home, size=size, seed=seed, on_step=self.progress.step)
+        self.pipeline: Pipeline = load_pipeline()
+
+    def run(self) -> bool:
+        with ExitStack() as closing:
+            with self.progress:
+                closing.enter_context(self.stack)
+                self.progress.finish_step()
+                self._move_clock()
+                self.began = datetime.now(UTC)
+                self._ingest()
+                self._deliver()
+            delivered = self._outcome()
+            self._show()
+        return delivered
+
+    # -- the stages -----------------------------------------------------------------------------------------------
+
+    def _move_clock(self) -> None:
+        """Once the shop's present day has been delivered, a day passes; a shop left alone catches up with today."""
+        clock = self.stack.shop.admin("GET", "clock").json()
+        today = date.fromisoformat(clock["today"])
+        delivered = json.loads(self.note.read_text())["delivered"] if self.note.exists() else ""
+        behind = (datetime.now(self.pipeline.shop.zone).date() - today).days
+        days = max(behind, 1 if delivered == clock["today"] else 0)
+        if days > 0:
+            self.progress.step(f"{days} day{'s' if days > 1 else ''} pass{'es' if days == 1 else ''} in the shop")
+            self.stack.advance(days)
+            self.progress.finish_step()
+        self.today = str(self.stack.shop.admin("GET", "clock").json()["today"])
+
+    def _ingest(self) -> None:
+        """Load every source. The last critical one waits for the optional ones: its arrival starts the delivery."""
+        critical = self.pipeline.critical_sources
+        optional = [name for name in self.pipeline.sources if name not in critical]
+        first, last = optional + critical[:-1], critical[-1:]
+        runs = [self._trigger(name) for name in first]
+        while last or any(run.state not in FINISHED for run in runs):
+            if last and all(run.state in FINISHED for run in runs if run.dag_id.removeprefix("ingest_") in optional):
+                runs.append(self._trigger(last.pop()))
+            self._follow(runs)
+        failed = [
+            run.dag_id for run in runs if run.state == "failed" and run.dag_id.removeprefix("ingest_") in critical
+        ]
+        if failed:
+            raise HeadwaterError(f"Not delivered: {', '.join(failed)} could not be loaded. {self._why_ingest_failed()}")
+
+    def _deliver(self) -> None:
+        deadline = time.monotonic() + ASSET_SECONDS
+        since = self.began.isoformat()
+        while not (found := self.stack.api.runs("deliver", since=since)):
+            if time.monotonic() > deadline:
+                self.stack.trigger("deliver")
+            time.sleep(0.2)
+        run = Run("deliver", found[-1]["dag_run_id"])
+        while run.state not in FINISHED:
+            self._follow([run])
+
+    def _trigger(self, source: str) -> Run:
+        dag_id = f"ingest_{source}"
+        for stream in self.pipeline.source(source).streams:
+            self.progress.stage(f"{source} {stream}")
+        return Run(dag_id, self.stack.trigger(dag_id))
+
+    def _follow(self, runs: list[Run]) -> None:
+        """Look once at every unfinished run, and show what changed."""
+        began = time.monotonic()
+        records = records_since(self.stack.warehouse_url, self.began)
+        for run in runs:
+            if run.state in FINISHED:
+                continue
+            state = self.stack.api.state(run.dag_id, run.run_id)
+            for task in self.stack.tasks(run.dag_id, run.run_id):
+                self._show_task(run, task.task_id, task.state, task.seconds, records)
+            run.state = state
+        self.stack.check_alive()
+        if datetime.now(UTC) - self.began > PATIENCE:
+            raise HeadwaterError(f"Not delivered within {PATIENCE}; the logs are in {self.stack.home}.")
+        time.sleep(max(0.0, 0.5 - (time.monotonic() - began)))
+
+    def _show_task(
+        self,
+        run: Run,
+        task_id: str,
+        state: str | None,
+        seconds: float | None,
+        records: dict[tuple[str, str], int],
+    ) -> None:
+        if task_id == "arrived":
+            return
+        source = run.dag_id.removeprefix("ingest_")
+        name = f"{source} {task_id}"
+        stage = self.progress.stage(name)
+        if run.dag_id != "deliver":
+            stage.records = records.get((source, task_id), 0 if state == "success" else None)
+        self.progress.update(name, OF_AIRFLOW.get(state or "", "waiting"), seconds)
+
+    # -- the result -----------------------------------------------------------------------------------------------
+
+    def _why_ingest_failed(self) -> str:
+        query = "select source, stream, error from ops.runs where status = 'failed' and started_at > %s order by 1, 2"
+        with psycopg.connect(self.stack.warehouse_url) as connection:
+            rows = connection.execute(query, (self.began,)).fetchall()
+        reasons = [f"{source} {stream}: {error}" for source, stream, error in rows[:3]]
+        return "\n".join(reasons) or f"Its tasks' logs are in {self.stack.home / 'airflow' / 'logs'}"
+
+    def _outcome(self) -> bool:
+        """Whether the day was published; otherwise says what stood in the way."""
+        query = """select day, status, stale_sources, failed_stage, error, checks_executed, checks_declared
+            from ops.deliveries where opened_at > %s order by opened_at desc limit 1"""
+        with psycopg.connect(self.stack.warehouse_url) as connection:
+            row = connection.execute(query, (self.began,)).fetchone()
+        if row is None:
+            self.console.print(
+                "[bold red]Not delivered:[/] the delivery could not be opened; see the log of `deliver`."
+            )
+            return False
+        day, status, stale, stage, error, executed, declared = row
+        if status != "published":
+            self.console.print(f"[bold red]Not delivered:[/] it failed at {stage or 'an unknown stage'}.", error or "")
+            return False
+        self.note.write_text(json.dumps({"delivered": self.today}))
+        late = f" Stale: {', '.join(stale)}." if stale else ""
+        self.console.print(f"[bold green]Delivered:[/] {day}, {executed} of {declared} checks passed.{late}")
+        return True
+
+    def _show(self) -> None:
+        sys.stdout.flush()
+        subprocess.run([sys.executable, "-m", "quality", "scorecard"], env=self.stack.env, cwd=ROOT, check=False)
+        show_marts(self.stack.warehouse_url, self.console)
+        command = [sys.executable, "-m", "monitoring", "report", "--output", str(self.report)]
+        if subprocess.run(command, env=self.stack.env, cwd=ROOT, check=False).returncode == 0:
+            self.console.print(f"Report: {self.report}", soft_wrap=True)
+
+
+def show_marts(url: str, console: Console) -> None:
+    """The first rows of every mart that readers see."""
+    with psycopg.connect(url) as connection:
+        names = connection.execute(
+            "select tablename from pg_tables where schemaname = 'marts' and tablename <> 'delivery' order by 1"
+        ).fetchall()
+        for (name,) in names:
+            query = sql.SQL("select *, count(*) over () from {} limit {}")
+            cursor = connection.execute(query.format(sql.Identifier("marts", name), sql.Literal(MART_ROWS)))
+            rows = cursor.fetchall()
+            columns = [column.name for column in cursor.description or []][:-1][:MART_COLUMNS]
+            total = rows[0][-1] if rows else 0
+            table = Table(*columns, title=f"marts.{name}: {total:,} rows", title_justify="left", title_style="bold")
+            for row in rows:
+                table.add_row(*("" if value is None else str(value) for value in row[: len(columns)]))
+            console.print(table)
