@@ -58,4 +58,4 @@ clean: ## say what would be deleted (data, state, .venv), ask, and delete it
 	@$(COMPOSE) clean
 
 test-compose: install-dev ## prove the Docker stack: stand-in images, up, a delivered day, down
-	@$(VENV)/python -m tests.compose
+	@$(VENV)/python -m pytest -s tests/compose/check_stack.py

@@ -1,0 +1,16 @@
+#!/bin/sh
+# What a service of ours needs before it starts: Airflow's admin password as a file, the pretend shop's host key.
+set -eu
+
+if [ -n "${AIRFLOW_ADMIN_PASSWORD:-}" ]; then
+  export AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE="$AIRFLOW_HOME/passwords.json"
+  (umask 077; printf '{"admin": "%s"}' "$AIRFLOW_ADMIN_PASSWORD" > "$AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE")
+fi
+
+# The mock's key is made at its first start, so it cannot stand in .env; a real server's key must.
+if [ "${EMAIL_SFTP_HOST_KEY:-}" = "of-the-mock" ]; then
+  EMAIL_SFTP_HOST_KEY=$(python -c 'import urllib.request as r; print(r.urlopen("http://mock-apis:8000/_admin/sftp_host_key", timeout=30).read().decode().strip())')
+  export EMAIL_SFTP_HOST_KEY
+fi
+
+exec "$@"
