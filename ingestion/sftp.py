@@ -1,0 +1,295 @@
+"""A folder on an SFTP server: listed and fetched over a connection to the one pinned host key, with bounded retries.
+
+For a source NAME the settings are NAME_SFTP_URL, NAME_SFTP_HOST_KEY and NAME_SFTP_PASSWORD or NAME_SFTP_PRIVATE_KEY.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import logging
+import os
+import random
+import socket
+import stat
+import threading
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, TypeVar
+from urllib.parse import unquote, urlsplit
+
+import paramiko
+from paramiko.pkey import UnknownKeyType
+
+from settings import HeadwaterError, SettingsError, secret, setting
+from settings.pipeline import Http
+
+CHUNK_BYTES = 32_768
+REQUESTS_AHEAD = 64
+BACKOFF_SECONDS = 0.5
+LONGEST_BACKOFF_SECONDS = 30.0
+
+log = logging.getLogger(__name__)
+# paramiko reports every broken connection as an error with a traceback: we try again, and say so in one line.
+_TRANSPORT_LOG = f"{__name__}.transport"
+logging.getLogger(_TRANSPORT_LOG).setLevel(logging.CRITICAL + 1)
+
+Answer = TypeVar("Answer")
+
+
+class RemoteFile(NamedTuple):
+    """A file as a listing shows it. `modified` is the server's time of its last change, in Unix seconds."""
+
+    name: str
+    size: int
+    modified: int
+
+
+class Fetched(NamedTuple):
+    """What was fetched; `before` and `after` are the file as it stood when it was opened and when it was read."""
+
+    sha256: str
+    before: RemoteFile
+    after: RemoteFile
+
+
+class FetchFailed(HeadwaterError):
+    """One file could not be fetched whole, though the server can be reached."""
+
+
+class _OtherHostKey(Exception):
+    """The server showed a host key of a kind that is not the pinned one's."""
+
+
+class _ShortRead(Exception):
+    """A file ended before its size."""
+
+
+class _Refuse(paramiko.MissingHostKeyPolicy):
+    def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
+        raise _OtherHostKey
+
+
+class SftpFolder:
+    """The folder that `{prefix}_SFTP_URL` names. Connects at the first use.
+
+    Raises SettingsError for a setting that is missing or cannot be used, HeadwaterError when the server refuses us or
+    cannot be reached within the bounds of `http` (they hold for SFTP too).
+    """
+
+    def __init__(self, prefix: str, http: Http):
+        self._prefix, self._http = prefix, http
+        self._url_name, self._key_name = f"{prefix}_SFTP_URL", f"{prefix}_SFTP_HOST_KEY"
+        self._host, self._port, self._user, self._folder = _address(self._url_name)
+        self._pinned = _host_key(self._key_name, self._host, self._port)
+        self._password, self._private_key = _login(prefix)
+        self._patient = True
+        self._stopped = threading.Event()
+        self._ssh: paramiko.SSHClient | None = None
+        self._sftp: paramiko.SFTPClient | None = None
+
+    def listing(self, folder: str) -> list[RemoteFile]:
+        """The files in `folder` of this folder, by name; raises HeadwaterError when it is not there."""
+        path = f"{self._folder}{folder}"
+        try:
+            found = self._retried(f"listing {path}", lambda sftp: sftp.listdir_attr(path))
+        except FileNotFoundError:
+            raise HeadwaterError(f"{self._place} has no folder {path}; check {self._url_name}.") from None
+        except PermissionError:
+            raise HeadwaterError(f"{self._place} does not let {self._user} list {path}.") from None
+        files = (_remote_file(it.filename, it) for it in found if not stat.S_ISDIR(it.st_mode or 0))
+        return sorted(files)
+
+    def fetch(self, folder: str, name: str, into: BinaryIO) -> Fetched:
+        """Write a file's bytes to `into`. Raises FetchFailed; FileNotFoundError when it has gone meanwhile."""
+        path = f"{self._folder}{folder}/{name}"
+        try:
+            return self._retried(f"fetching {path}", lambda sftp: self._fetch(sftp, path, name, into))
+        except PermissionError:
+            raise FetchFailed(f"{folder}/{name}: the server does not let {self._user} read it") from None
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, but not past `close`."""
+        if self._stopped.wait(seconds):
+            raise HeadwaterError(f"{self._place}: stopped.")
+
+    def close(self) -> None:
+        self._stopped.set()
+        self._disconnect()
+
+    @property
+    def _place(self) -> str:
+        return f"sftp://{self._host}:{self._port}"
+
+    def _fetch(self, sftp: paramiko.SFTPClient, path: str, name: str, into: BinaryIO) -> Fetched:
+        into.seek(0)
+        into.truncate()
+        digest, received = hashlib.sha256(), 0
+        with sftp.open(path, "rb") as remote:
+            before = _remote_file(name, remote.stat())
+            if before.size > CHUNK_BYTES:
+                remote.prefetch(before.size, max_concurrent_requests=REQUESTS_AHEAD)
+            while received < before.size and (chunk := remote.read(min(CHUNK_BYTES, before.size - received))):
+                digest.update(chunk)
+                received += len(chunk)
+                _write(into, chunk)
+            if received < before.size:
+                raise _ShortRead(f"it ended after {received} of {before.size} bytes")
+            after = _remote_file(name, remote.stat())
+        return Fetched(digest.hexdigest(), before, after)
+
+    def _retried(self, what: str, action: Callable[[paramiko.SFTPClient], Answer]) -> Answer:
+        deadline = time.monotonic() + self._http.deadline.total_seconds()
+        attempts = self._http.attempts
+        for attempt in range(1, attempts + 1):
+            connected = False
+            try:
+                sftp = self._connect()
+                connected = True
+                return action(sftp)
+            except (FileNotFoundError, PermissionError):
+                raise
+            except (OSError, EOFError, paramiko.SSHException, _ShortRead) as error:
+                reason = _reason(error)
+                about_file = connected and self._is_active() and not isinstance(error, TimeoutError)
+                self._disconnect()
+                pause = random.uniform(0.5, 1) * min(LONGEST_BACKOFF_SECONDS, BACKOFF_SECONDS * 2 ** (attempt - 1))
+                tired = attempt == attempts or time.monotonic() + pause >= deadline
+                if about_file and (tired or not self._patient):
+                    # One file that cannot be had must not cost every later one the whole patience too.
+                    self._patient = False
+                    raise FetchFailed(f"{what}: {reason} ({attempt} tries)") from None
+                if tired:
+                    raise HeadwaterError(
+                        f"{self._place}: {what} failed: {reason}, after {attempt} tries;"
+                        f" check {self._url_name} and the network."
+                    ) from None
+                log.warning("%s: %s failed: %s; trying again in %.1f s", self._place, what, reason, pause)
+            self.wait(pause)
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    def _connect(self) -> paramiko.SFTPClient:
+        if self._sftp is not None:
+            return self._sftp
+        timeout = self._http.timeout.total_seconds()
+        ssh = paramiko.SSHClient()
+        ssh.set_log_channel(_TRANSPORT_LOG)
+        ssh.set_missing_host_key_policy(_Refuse())
+        name = self._host if self._port == 22 else f"[{self._host}]:{self._port}"
+        ssh.get_host_keys().add(name, self._pinned.get_name(), self._pinned)
+        try:
+            sock = socket.create_connection((self._host, self._port), timeout)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            ssh.connect(
+                self._host,
+                self._port,
+                self._user,
+                password=self._password,
+                pkey=self._private_key,
+                sock=sock,
+                timeout=timeout,
+                banner_timeout=timeout,
+                auth_timeout=timeout,
+                allow_agent=False,
+                look_for_keys=False,
+            )
+            sftp = ssh.open_sftp()
+        except (paramiko.BadHostKeyException, _OtherHostKey):
+            ssh.close()
+            raise HeadwaterError(
+                f"{self._place} shows another host key than {self._key_name} says: nothing was sent to it."
+                " If its owner confirms a new key, set it; otherwise somebody may be in between."
+            ) from None
+        except paramiko.AuthenticationException:
+            ssh.close()
+            raise HeadwaterError(
+                f"{self._place} refused the login of {self._user}: check the user in {self._url_name}, and"
+                f" {self._prefix}_SFTP_PASSWORD or {self._prefix}_SFTP_PRIVATE_KEY."
+            ) from None
+        except BaseException:
+            ssh.close()
+            raise
+        channel = sftp.get_channel()
+        if channel is not None:
+            channel.settimeout(timeout)
+        self._ssh, self._sftp = ssh, sftp
+        return sftp
+
+    def _is_active(self) -> bool:
+        """Whether the connection still stands: then an error is the server's word on the file."""
+        transport = self._ssh.get_transport() if self._ssh else None
+        return transport is not None and transport.is_active()
+
+    def _disconnect(self) -> None:
+        if self._ssh is not None:
+            self._ssh.close()
+        self._ssh = self._sftp = None
+
+
+def _address(url_name: str) -> tuple[str, int, str, str]:
+    url = setting(url_name)
+    wish = f"{url_name} is no SFTP address; write it as sftp://user@host:22/folder."
+    try:
+        parts = urlsplit(url)
+        port = parts.port or 22
+    except ValueError:
+        raise SettingsError(wish) from None
+    if parts.scheme != "sftp" or not parts.hostname or not parts.username:
+        raise SettingsError(wish)
+    if parts.password:
+        prefix = url_name.removesuffix("_URL")
+        raise SettingsError(f"{url_name} holds a password, which logs would show; move it to {prefix}_PASSWORD.")
+    folder = unquote(parts.path).strip("/")
+    return parts.hostname, port, unquote(parts.username), f"/{folder}/" if folder else "/"
+
+
+def _host_key(name: str, host: str, port: int) -> paramiko.PKey:
+    """The public key of a line such as `ssh-ed25519 AAAA…`, with or without the host name in front."""
+    how = f"get it with `ssh-keyscan -t ed25519 -p {port} {host}`, compare it with what the server's owner says"
+    try:
+        words = setting(name).split()
+    except SettingsError as error:
+        raise SettingsError(f"{error} It pins the server's key; {how}.") from None
+    for kind, text in pairwise(words):
+        if kind.startswith(("ssh-", "ecdsa-")):
+            try:
+                return paramiko.PKey.from_type_string(kind, base64.b64decode(text, validate=True))
+            except (binascii.Error, paramiko.SSHException, ValueError, UnknownKeyType):
+                break
+    raise SettingsError(f"{name} is no host key such as `ssh-ed25519 AAAA…`: {how}.")
+
+
+def _login(prefix: str) -> tuple[str | None, paramiko.PKey | None]:
+    name = f"{prefix}_SFTP_PRIVATE_KEY"
+    if not os.environ.get(name, "").strip():
+        return secret(f"{prefix}_SFTP_PASSWORD"), None
+    try:
+        return None, paramiko.PKey.from_path(Path(setting(name)).expanduser())
+    except OSError as error:
+        raise SettingsError(f"{name}: the file cannot be read: {error.strerror}.") from None
+    except (paramiko.SSHException, UnknownKeyType, ValueError, TypeError):
+        raise SettingsError(f"{name}: the file holds no private key without a passphrase.") from None
+
+
+def _remote_file(name: str, attributes: paramiko.SFTPAttributes) -> RemoteFile:
+    return RemoteFile(name, attributes.st_size or 0, attributes.st_mtime or 0)
+
+
+def _write(into: BinaryIO, chunk: bytes) -> None:
+    try:
+        into.write(chunk)
+    except OSError as error:
+        raise HeadwaterError(f"A file cannot be kept for a while in the temporary folder: {error.strerror}.") from error
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, EOFError):
+        return "the connection was closed"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return " ".join(str(error).split())[:200] or type(error).__name__
