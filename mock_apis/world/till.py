@@ -1,0 +1,136 @@
+"""Money taken for an order and given back, in the shop's transactions and on Stripe alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from mock_apis.world.model import Charge, Money, Order, Refund, RefundLine, StripeRefund, Transaction
+from mock_apis.world.payments import Payments
+from mock_apis.world.state import State
+
+HOME = "DE"  # the card's country where nothing is shipped
+
+
+@dataclass(slots=True)
+class Payment:
+    """A charge that took money, and how much of it the buyer has not got back."""
+
+    charge: Charge
+    transaction: Transaction
+    left: Money
+
+
+class Till:
+    def __init__(self, state: State, payments: Payments) -> None:
+        self.state = state
+        self.payments = payments
+        self.taken: dict[int, list[Payment]] = {}
+
+    def sell(self, at: datetime, order: Order, amount: Money, payment_intent: str | None = None) -> None:
+        charge = self._charge(at, order, amount, payment_intent=payment_intent)
+        transaction = self.record(at, order, "SALE", "SUCCESS", amount, charge.id)
+        self.taken.setdefault(order.id, []).append(Payment(charge, transaction, amount))
+        order.updated_at = at
+
+    def decline(self, at: datetime, order: Order) -> Charge:
+        charge = self._charge(at, order, order.total, failure_code="card_declined")
+        failed = self.record(at, order, "SALE", "FAILURE", order.total, charge.id)
+        failed.error_code = "CARD_DECLINED"
+        return charge
+
+    def authorise(self, at: datetime, order: Order) -> tuple[Charge, Transaction]:
+        charge = self._charge(at, order, order.total, capture=False)
+        order.financial_status = "AUTHORIZED"
+        return charge, self.record(at, order, "AUTHORIZATION", "SUCCESS", order.total, charge.id)
+
+    def capture(self, at: datetime, order: Order, charge: Charge, held: Transaction) -> None:
+        self.payments.capture(at, charge)
+        taken = self.record(at, order, "CAPTURE", "SUCCESS", held.amount, charge.id, parent=held)
+        self.taken[order.id] = [Payment(charge, taken, held.amount)]
+        self._now(at, order, "PAID")
+
+    def void(self, at: datetime, order: Order, charge: Charge, held: Transaction) -> None:
+        self.payments.release(at, charge)
+        self.record(at, order, "VOID", "SUCCESS", held.amount, charge.id, parent=held)
+        self._now(at, order, "VOIDED")
+
+    def expire(self, at: datetime, order: Order, charge: Charge) -> None:
+        self.payments.release(at, charge)
+        self._now(at, order, "EXPIRED")
+
+    def arrive(self, at: datetime, order: Order, waiting: Transaction) -> None:
+        """A transfer came: the waiting transaction turns into a paid one."""
+        charge = self._charge(at, order, waiting.amount)
+        waiting.status, waiting.payment_id, waiting.processed_at = "SUCCESS", charge.id, at
+        self.taken[order.id] = [Payment(charge, waiting, waiting.amount)]
+        self._now(at, order, "PAID")
+
+    def give_back(
+        self, at: datetime, order: Order, parts: list[RefundLine], total: Money, note: str | None, pending: bool = False
+    ) -> list[StripeRefund]:
+        """Send `total` back over the order's charges, oldest first."""
+        order.refunds.append(Refund(self.state.shopify_id("refund"), at, parts, total, note))
+        sent = []
+        owed = total
+        for payment in self.taken[order.id]:
+            left = payment.left
+            part = Money(min(owed.shop, left.shop), min(owed.presentment, left.presentment), order.currency)
+            if not part.presentment:
+                continue
+            refund = self.payments.refund(
+                at, payment.charge, part.presentment, "requested_by_customer", pending=pending
+            )
+            self.record(at, order, "REFUND", "SUCCESS", part, refund.id, parent=payment.transaction)
+            sent.append(refund)
+            payment.left = left - part
+            owed -= part
+        self._now(at, order, "REFUNDED" if order.total_refunded == order.paid else "PARTIALLY_REFUNDED")
+        return sent
+
+    def record(
+        self,
+        at: datetime,
+        order: Order,
+        kind: str,
+        status: str,
+        amount: Money,
+        payment_id: str | None = None,
+        parent: Transaction | None = None,
+    ) -> Transaction:
+        """Write a transaction into the order."""
+        transaction = Transaction(
+            id=self.state.shopify_id("transaction"),
+            kind=kind,
+            status=status,
+            amount=amount,
+            processed_at=at,
+            parent_id=parent.id if parent else None,
+            payment_id=payment_id,
+        )
+        order.transactions.append(transaction)
+        return transaction
+
+    def _charge(
+        self,
+        at: datetime,
+        order: Order,
+        amount: Money,
+        *,
+        capture: bool = True,
+        failure_code: str | None = None,
+        payment_intent: str | None = None,
+    ) -> Charge:
+        return self.payments.charge(
+            at,
+            order,
+            amount.presentment,
+            order.country_code or HOME,
+            capture=capture,
+            failure_code=failure_code,
+            payment_intent=payment_intent,
+        )
+
+    def _now(self, at: datetime, order: Order, financial_status: str) -> None:
+        order.financial_status = financial_status
+        order.updated_at = at
