@@ -15,12 +15,11 @@ from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+from mock_apis.sales import Amounts, Sale, is_sale, region_of
 from mock_apis.world.model import Campaign, EmailEvent, Order
-from mock_apis.world.places import EU
 from mock_apis.world.world import World
 
 ATTRIBUTION_WINDOW = timedelta(days=5)
-UNPAID = ("PENDING", "VOIDED", "EXPIRED")
 Row = dict[str, Any]
 
 
@@ -39,84 +38,6 @@ def truth(world: World) -> dict[str, Any]:
             "email_campaign_performance": email_campaign_performance(world, sales),
         },
     }
-
-
-# What an order is worth
-
-
-@dataclass(slots=True)
-class Amounts:
-    units: int = 0
-    units_returned: int = 0
-    gross: int = 0
-    discounts: int = 0
-    returns: int = 0
-
-    @property
-    def net(self) -> int:
-        return self.gross - self.discounts - self.returns
-
-    def add(self, other: Amounts) -> None:
-        self.units += other.units
-        self.units_returned += other.units_returned
-        self.gross += other.gross
-        self.discounts += other.discounts
-        self.returns += other.returns
-
-
-@dataclass(slots=True)
-class Sale:
-    """A sale order and what each of its lines brought, returns to date included."""
-
-    order: Order
-    lines: dict[int, Amounts] = field(default_factory=dict)
-    returned: list[tuple[datetime, int]] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, order: Order) -> Sale:
-        sale = cls(order)
-        for line in order.lines:
-            gross = line.unit_price.shop * line.ordered
-            if order.taxes_included:
-                gross -= line.tax.shop
-            sale.lines[line.id] = Amounts(line.ordered, 0, gross, line.discount.shop, 0)
-        for refund in order.refunds:
-            for part in refund.lines:
-                amount = part.subtotal.shop - (part.tax.shop if order.taxes_included else 0)
-                sale.lines[part.line_id].returns += amount
-                sale.lines[part.line_id].units_returned += part.quantity
-                sale.returned.append((refund.created_at, amount))
-        return sale
-
-    @property
-    def total(self) -> Amounts:
-        total = Amounts()
-        for amounts in self.lines.values():
-            total.add(amounts)
-        return total
-
-    @property
-    def taxes(self) -> int:
-        return sum(line.tax.shop for line in self.order.lines) + self.order.shipping_tax.shop
-
-    @property
-    def shipping(self) -> int:
-        included = self.order.shipping_tax.shop if self.order.taxes_included else 0
-        return self.order.shipping.shop - included
-
-
-def is_sale(order: Order) -> bool:
-    return not order.test and order.cancelled_at is None and order.financial_status not in UNPAID
-
-
-def region_of(country_code: str | None) -> str:
-    if country_code is None:
-        return "Unknown"
-    if country_code in EU:
-        return "EU"
-    if country_code == "GB":
-        return "United Kingdom"
-    return "North America" if country_code in ("US", "CA") else "Rest of world"
 
 
 # The marts
