@@ -1,0 +1,204 @@
+"""Day by day, with late, early and odd rows, dbt comes to what it would come to from scratch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+import raw_rows as raw
+from dbt.contracts.graph.manifest import Manifest
+from psycopg import sql
+
+Tables = dict[str, list[str]]
+TEA, POT = "10.00", "25.00"
+PAID = [raw.sale(1, "20.00", "2026-06-02T10:00:00Z")]
+PARTLY = {"transactions": PAID, "displayFinancialStatus": "PARTIALLY_REFUNDED"}
+
+
+@pytest.fixture(scope="module")
+def connection(warehouse_url: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(warehouse_url, autocommit=True) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def built(connection: psycopg.Connection, run_dbt: Callable[..., Any]) -> dict[str, Tables]:
+    """All tables after three daily builds, and after a build from scratch."""
+    first_day(connection)
+    run_dbt("build")
+    first = contents(connection)
+    second_day(connection)
+    run_dbt("build")
+    third_day(connection)
+    run_dbt("build")
+    daily = contents(connection)
+    run_dbt("build", "--full-refresh")
+    return {"first": first, "daily": daily, "from scratch": contents(connection)}
+
+
+def first_day(connection: psycopg.Connection) -> None:
+    at = "2026-06-02T10:00:00Z"
+    raw.insert(connection, "shopify_products", at, raw.product(1, "Tea"))
+    raw.insert(connection, "shopify_customers", at, raw.customer(7, "Berlin"))
+    raw.insert(connection, "shopify_orders", at, raw.order(1, at, [raw.line(11, TEA, 2), raw.line(12, POT, 1)]))
+    raw.insert(connection, "shopify_orders", at, raw.order(2, at, [raw.line(21, TEA, 2)], transactions=PAID))
+    raw.insert(connection, "shopify_orders", at, raw.order(3, at, [raw.line(31, TEA, 1)]))
+    raw.insert(connection, "shopify_orders", at, raw.order(4, at, [raw.line(41, POT, 1)]))
+    raw.insert(connection, "stripe_charges", at, raw.charge("ch_2", 2, at))
+    raw.insert(connection, "stripe_customers", at, {"id": "cus_1", "email": "a@example.com", "created": 1780000000})
+    raw.insert(connection, "email_campaigns", at, raw.campaign("c1", "2026-06-01T08:00:00Z"))
+    raw.insert(connection, "email_events", at, raw.event("e1", "sent", "c1", "guest3@example.com", at))
+
+
+def second_day(connection: psycopg.Connection) -> None:
+    at, newest = "2026-06-03T10:00:00Z", "2026-06-03T12:00:00Z"
+    # Order 1 has lost a line; order 2's refund comes later; order 4 has lost all that it had.
+    raw.insert(connection, "shopify_orders", at, raw.order(1, "2026-06-02T10:00:00Z", [raw.line(11, TEA, 2)]))
+    back = [raw.refund(1, "2026-06-03T09:00:00Z", 21, 1, TEA)]
+    kept = {**raw.line(21, TEA, 2), "currentQuantity": 1}
+    newer = raw.order(2, "2026-06-02T10:00:00Z", [kept], refunds=back, **PARTLY)
+    raw.insert(connection, "shopify_orders", newest, newer)
+    raw.insert(connection, "shopify_orders", newest, {"id": raw.gid("Order", 4)}, deleted=True)
+    # The customer moves twice; the newest address arrives first.
+    raw.insert(connection, "shopify_customers", newest, raw.customer(7, "Hamburg"))
+    # The fee of a charge that is known already, and a customer who is gone.
+    raw.insert(connection, "stripe_balance_transactions", at, raw.balance_transaction("txn_1", "ch_2", 2000, 55, at))
+    gone = {"id": "cus_1", "object": "customer", "deleted": True}
+    raw.insert(connection, "stripe_customers", at, gone, deleted=True)
+    # Text that json may hold and text may not: a null character and half of a pair.
+    odd = '{"id": "gid://shopify/Product/2", "title": "Odd\\u0000 \\ud83d \\\\u0000 pot", "status": "ACTIVE"}'
+    raw.insert(connection, "shopify_products", at, odd, key="gid://shopify/Product/2")
+
+
+def third_day(connection: psycopg.Connection) -> None:
+    late, at = "2026-06-03T11:00:00Z", "2026-06-04T10:00:00Z"
+    # Older versions that arrive after newer ones must not win.
+    raw.insert(connection, "shopify_customers", late, raw.customer(7, "Bremen"))
+    raw.insert(
+        connection,
+        "shopify_orders",
+        late,
+        raw.order(2, "2026-06-02T10:00:00Z", [raw.line(21, TEA, 9)], transactions=PAID),
+    )
+    # A click that is learnt of two days after the order that it led to.
+    raw.insert(
+        connection, "email_events", at, raw.event("e2", "click", "c1", "GUEST3@example.com", "2026-06-01T09:00:00Z")
+    )
+    # A dispute, whose fee is a third object's; a guest who turns out to be a customer.
+    dispute = {
+        "id": "du_1",
+        "charge": "ch_2",
+        "amount": 2000,
+        "currency": "eur",
+        "status": "lost",
+        "created": 1780500000,
+    }
+    raw.insert(connection, "stripe_disputes", at, dispute)
+    raw.insert(connection, "stripe_balance_transactions", at, raw.balance_transaction("txn_2", "du_1", -2000, 2000, at))
+    linked = raw.order(3, "2026-06-02T10:00:00Z", [raw.line(31, TEA, 1)], customer={"id": raw.gid("Customer", 7)})
+    raw.insert(connection, "shopify_orders", at, linked)
+
+
+def contents(connection: psycopg.Connection) -> Tables:
+    """Every row of every table that dbt built, without the time at which it did."""
+    found: Tables = {}
+    for schema, table in connection.execute(
+        "select schemaname, tablename from pg_tables where schemaname in ('staging', 'intermediate', 'marts_candidate')"
+    ).fetchall():
+        name = sql.Identifier(schema, table)
+        rows = connection.execute(sql.SQL("select to_jsonb(t) - '_built_at' from {} as t").format(name)).fetchall()
+        found[table] = sorted(repr(row) for (row,) in rows)
+    return found
+
+
+def one(connection: psycopg.Connection, query: str) -> tuple[Any, ...]:
+    row = connection.execute(query.encode()).fetchone()
+    assert row is not None, query
+    return row
+
+
+def test_day_by_day_equals_a_full_refresh(built: dict[str, Tables]) -> None:
+    daily, scratch = built["daily"], built["from scratch"]
+    assert set(daily) == set(scratch)
+    assert {table for table in daily if daily[table] != scratch[table]} == set()
+    assert built["first"]["fct_orders"] != daily["fct_orders"]
+
+
+def test_the_newest_version_by_the_sources_time_wins(connection: psycopg.Connection, built: dict[str, Tables]) -> None:
+    assert one(connection, "select city from staging.stg_shopify__customers") == ("Hamburg",)
+    assert one(
+        connection,
+        "select units_ordered, units_returned, gross_sales_minor, returns_minor, net_sales_minor"
+        " from intermediate.fct_orders where order_id = '2'",
+    ) == (2, 1, 2000, 1000, 1000)
+
+
+def test_lines_that_vanished_are_gone(connection: psycopg.Connection, built: dict[str, Tables]) -> None:
+    lines = connection.execute("select line_id from intermediate.fct_order_lines order by line_id").fetchall()
+    assert lines == [("11",), ("21",), ("31",)]
+
+
+def test_deleted_records_are_kept_and_not_counted(connection: psycopg.Connection, built: dict[str, Tables]) -> None:
+    assert one(connection, "select is_deleted, is_sale from intermediate.fct_orders where order_id = '4'") == (
+        True,
+        False,
+    )
+    assert one(connection, "select is_deleted, email from staging.stg_stripe__customers") == (True, None)
+    assert one(
+        connection, "select sum(orders)::int, sum(net_sales)::text from marts_candidate.daily_sales_by_region"
+    ) == (
+        3,
+        "40.00",
+    )
+
+
+def test_a_payment_gathers_what_arrives_later(connection: psycopg.Connection, built: dict[str, Tables]) -> None:
+    payment = "select dispute_status, fees_minor, net_minor from intermediate.fct_payments where charge_id = 'ch_2'"
+    assert one(connection, payment) == ("lost", 2055, -2055)
+
+
+def test_a_late_click_still_gets_its_order(connection: psycopg.Connection, built: dict[str, Tables]) -> None:
+    assert connection.execute("select order_id, campaign_id from intermediate.fct_order_attributions").fetchall() == [
+        ("3", "c1")
+    ]
+
+
+def test_a_guest_who_became_a_customer_is_one_person(connection: psycopg.Connection, built: dict[str, Tables]) -> None:
+    keys = connection.execute("select customer_key from intermediate.dim_customers where not is_guest").fetchall()
+    assert keys == [("7",)]
+    guests = one(
+        connection, "select count(*) from intermediate.dim_customers where is_guest and email = 'guest3@example.com'"
+    )
+    assert guests == (0,)
+
+
+def test_text_that_postgres_refuses_reaches_the_marts(connection: psycopg.Connection, built: dict[str, Tables]) -> None:
+    title = one(connection, "select title from marts_candidate.product_performance where product_id = '2'")
+    assert title == ("Odd \ufffd \\u0000 pot",)
+
+
+def test_an_unchanged_day_rebuilds_nothing(
+    connection: psycopg.Connection, built: dict[str, Tables], run_dbt: Callable[..., Any]
+) -> None:
+    newest = "select max(_built_at) from staging.stg_shopify__orders"
+    before = one(connection, newest)
+    run_dbt("run", "--select", "stg_shopify__orders")
+    assert one(connection, newest) == before
+
+
+def test_every_column_in_the_database_is_described(
+    connection: psycopg.Connection, built: dict[str, Tables], manifest: Manifest
+) -> None:
+    described = {
+        (node.schema, node.name, column)
+        for node in manifest.nodes.values()
+        if node.resource_type in ("model", "seed")
+        for column in node.columns
+    }
+    there = connection.execute(
+        "select table_schema, table_name, column_name from information_schema.columns"
+        " where table_schema in ('staging', 'intermediate', 'marts_candidate')"
+    ).fetchall()
+    assert set(there) == described

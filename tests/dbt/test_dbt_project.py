@@ -1,0 +1,101 @@
+"""The rules of the dbt project that no single model can show: read from dbt's manifest, without a database."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from dbt.artifacts.resources.types import NodeType
+from dbt.contracts.graph.manifest import Manifest
+from dbt.contracts.graph.nodes import GenericTestNode, ModelNode
+
+PROJECT = Path(__file__).resolve().parents[2] / "dbt"
+PII = {"none", "direct", "indirect", "pseudonym"}
+
+
+@pytest.fixture(scope="module")
+def models(manifest: Manifest) -> list[ModelNode]:
+    return [node for node in manifest.nodes.values() if isinstance(node, ModelNode)]
+
+
+def layer(unique_id: str, manifest: Manifest) -> str:
+    if unique_id.startswith("source."):
+        return "raw"
+    return str(manifest.nodes[unique_id].schema)
+
+
+def test_each_layer_reads_only_the_layer_before(models: list[ModelNode], manifest: Manifest) -> None:
+    may_read = {
+        "staging": {"raw"},
+        "intermediate": {"staging", "intermediate"},
+        "marts_candidate": {"intermediate"},
+    }
+    wrong = [
+        (model.name, parent)
+        for model in models
+        for parent in model.depends_on.nodes
+        if layer(parent, manifest) not in may_read[model.schema]
+    ]
+    assert wrong == []
+
+
+def test_staging_stands_one_to_one_with_raw_and_never_joins(models: list[ModelNode], manifest: Manifest) -> None:
+    staging = [model for model in models if model.schema == "staging"]
+    assert len(staging) == len(manifest.sources)
+    assert {model.name for model in staging} == {
+        f"stg_{source.source_name}__{source.name}" for source in manifest.sources.values()
+    }
+    for model in staging:
+        assert len(model.depends_on.nodes) == 1, model.name
+        assert not re.search(r"\bjoin\b", model.raw_code), model.name
+
+
+def test_staging_and_facts_are_incremental_and_marts_are_tables(models: list[ModelNode]) -> None:
+    for model in models:
+        incremental = model.schema == "staging" or model.name.startswith("fct_")
+        assert model.config.materialized == ("incremental" if incremental else "table"), model.name
+
+
+def test_every_model_says_what_it_is_beside_itself(models: list[ModelNode]) -> None:
+    for model in models:
+        assert model.description, model.name
+        assert model.patch_path is not None
+        assert model.patch_path.removeprefix("headwater://") == str(Path(model.original_file_path).with_suffix(".yml"))
+        assert model.raw_code.rstrip().endswith("select * from final"), model.name
+
+
+def test_every_column_says_what_it_is_and_how_personal(models: list[ModelNode], manifest: Manifest) -> None:
+    seeds = [node for node in manifest.nodes.values() if node.resource_type == NodeType.Seed]
+    for thing in [*models, *seeds, *manifest.sources.values()]:
+        for column in thing.columns.values():
+            assert column.description, f"{thing.name}.{column.name}"
+            assert column.config.meta.get("pii") in PII, f"{thing.name}.{column.name}"
+
+
+def test_no_mart_holds_personal_data(models: list[ModelNode]) -> None:
+    personal = [
+        f"{model.name}.{column.name}"
+        for model in models
+        if model.schema == "marts_candidate"
+        for column in model.columns.values()
+        if column.config.meta["pii"] in ("direct", "indirect")
+    ]
+    assert personal == []
+
+
+def test_every_test_has_a_parent(manifest: Manifest) -> None:
+    """A test without one runs nowhere when tests are run after each model."""
+    tests = [node for node in manifest.nodes.values() if node.resource_type == NodeType.Test]
+    assert tests
+    assert [test.name for test in tests if not test.depends_on.nodes] == []
+
+
+def test_every_model_has_a_unique_key(models: list[ModelNode], manifest: Manifest) -> None:
+    tested: dict[str, set[str]] = {}
+    for node in manifest.nodes.values():
+        if isinstance(node, GenericTestNode) and node.attached_node:
+            tested.setdefault(node.attached_node, set()).add(node.test_metadata.name)
+    for model in models:
+        kinds = tested.get(model.unique_id, set())
+        assert kinds & {"unique", "unique_combination_of_columns"}, model.name
