@@ -22,9 +22,10 @@ def router(
     world_ref: WorldRef,
     faults: Faults,
     host_key: Callable[[], str | None],
-    advanced: Callable[[int], None],
+    remember: Callable[[int], None],
 ) -> APIRouter:
-    """Endpoints for those who run the shop; `advanced(days)` is called after the clock has moved."""
+    """Endpoints for those who run the shop; `remember(days)` is called before the clock moves, so that no
+    caller sees a day that a restart would forget; if it raises MockError the clock stands still."""
     api = APIRouter(prefix="/_admin")
 
     def clock() -> dict[str, str]:
@@ -49,8 +50,8 @@ def router(
 
         def move() -> None:
             with world_ref.lock:
+                remember(days)
                 world_ref.advance(days)
-                advanced(days)
 
         try:
             await run_in_threadpool(move)

@@ -22,7 +22,7 @@ def create_app(
     shopify_restore: int = DEFAULT_RESTORE,
     stripe_key: str | None = None,
     host_key: Callable[[], str | None] = lambda: None,
-    advanced: Callable[[int], None] = lambda days: None,
+    remember: Callable[[int], None] = lambda days: None,
 ) -> App:
     """Everything that is served over HTTP, as one ASGI application.
 
@@ -33,5 +33,5 @@ def create_app(
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     app.include_router(shopify.router(world_ref, token=shopify_token, bucket=shopify_bucket, restore=shopify_restore))
     app.include_router(stripe.router(world_ref, api_key=stripe_key))
-    app.include_router(admin.router(world_ref, faults, host_key, advanced))
+    app.include_router(admin.router(world_ref, faults, host_key, remember))
     return WorldClock(FaultLayer(app, faults), world_ref)

@@ -76,10 +76,12 @@ def serve(
             if state_file:
                 shop_state.save(state, state_file)
 
-            def advanced(days: int) -> None:
-                state.days_advanced += days
+            def remember(days: int) -> None:
+                nonlocal state
+                moved = state.model_copy(update={"days_advanced": state.days_advanced + days})
                 if state_file:
-                    shop_state.save(state, state_file)
+                    shop_state.save(moved, state_file)
+                state = moved
 
             app = create_app(
                 world_ref,
@@ -88,7 +90,7 @@ def serve(
                 shopify_bucket=shopify_bucket,
                 shopify_restore=shopify_restore,
                 host_key=lambda: sftp.host_key,
-                advanced=advanced,
+                remember=remember,
             )
             announce(web.getsockname()[1], sftp.port, sftp.host_key)
             _run(config(app), web)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Literal
@@ -82,5 +83,6 @@ def save(state: ShopState, path: Path) -> None:
             file.write(json.dumps(state.model_dump(mode="json"), indent=2) + "\n")
         draft.replace(path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink()
         raise MockError(f"The state file {path} can't be written: {error.strerror or error}.") from error

@@ -1,0 +1,34 @@
+"""The pretend shop over real sockets, in a thread of the test."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+
+from mock_apis.app import create_app
+from mock_apis.server import config, listening
+from mock_apis.world.ref import WorldRef
+from mock_apis.world.world import World
+
+
+@contextmanager
+def served(world: World, **options: Any) -> Iterator[str]:
+    """The base address of the whole application, served as `python -m mock_apis serve` serves it."""
+    server = uvicorn.Server(config(create_app(WorldRef(world), **options)))
+    with listening("127.0.0.1", 0, "--port") as web:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [web]})
+        thread.start()
+        try:
+            deadline = time.monotonic() + 20
+            while not server.started:
+                assert thread.is_alive() and time.monotonic() < deadline, "the server did not start"
+                time.sleep(0.01)
+            yield f"http://127.0.0.1:{web.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(20)
