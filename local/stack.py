@@ -30,7 +30,7 @@ from local.airflow import (
 )
 from local.credentials import stack_secrets
 from local.postgres import EmbeddedPostgres, free_port
-from local.processes import end_all, last_line, marked, members, spawn
+from local.processes import end_all, is_free, last_line, marked, members, spawn
 from local.shop import Shop
 from settings import HeadwaterError, load_pipeline
 from warehouse.migrate import migrate
@@ -114,6 +114,8 @@ class Stack:
         self.stop()
 
     def _take_lock(self) -> None:
+        if self._ui_port and not is_free(self._ui_port):
+            raise HeadwaterError(f"Port {self._ui_port} of 127.0.0.1 is in use; choose another with --port.")
         try:
             self.home.mkdir(parents=True, exist_ok=True)
             self._lock = (self.home / "lock").open("w")

@@ -1,0 +1,95 @@
+"""The stack without Airflow: it cleans up after a killed run, and refuses in a line what it cannot do."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from local.postgres import EmbeddedPostgres
+from local.processes import members
+from local.stack import Stack
+from settings import HeadwaterError
+
+ROOT = Path(__file__).resolve().parents[2]
+OWNER = """
+import sys, time
+from pathlib import Path
+from local.stack import Stack
+stack = Stack(Path(sys.argv[1]), size="tiny", airflow=False, durable=False, leashed=False).start()
+print(stack.mock_url, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path
+    EmbeddedPostgres(tmp_path / "postgres").remove()
+
+
+def small_stack(home: Path) -> Stack:
+    return Stack(home, size="tiny", airflow=False, durable=False)
+
+
+def test_after_a_killed_run_the_next_one_starts_and_has_its_data(home: Path) -> None:
+    owner = subprocess.Popen([sys.executable, "-c", OWNER, str(home)], stdout=subprocess.PIPE, cwd=ROOT)
+    assert owner.stdout and owner.stdout.readline()
+    left = {process.pid for process in members(home)}
+    assert left
+    owner.send_signal(signal.SIGKILL)
+    owner.wait()
+
+    with small_stack(home) as stack:
+        assert not left & {process.pid for process in members(home)}
+        assert stack.shop.answers()
+        with psycopg.connect(stack.warehouse_url) as connection:
+            connection.execute("select 1 from ops.migrations")
+        with pytest.raises(HeadwaterError, match="Another run is using"):
+            small_stack(home).start()
+        assert stack.shop.answers()
+    assert members(home) == []
+
+
+def test_the_shop_remembers_its_day(home: Path) -> None:
+    with small_stack(home) as stack:
+        before = stack.shop.admin("GET", "clock").json()
+        stack.advance(2)
+        after = stack.shop.admin("GET", "clock").json()
+        assert after["today"] > before["today"]
+    with small_stack(home) as stack:
+        assert stack.shop.admin("GET", "clock").json() == after
+
+
+def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            [sys.executable, "-m", "local", "start", "--home", str(tmp_path / "home"), "--port", port],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+        )
+    assert done.returncode == 1
+    assert done.stderr.strip() == f"error: Port {port} of 127.0.0.1 is in use; choose another with --port."
+    assert members(tmp_path / "home") == []
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = subprocess.run(
+        [sys.executable, "-m", "local", "demo", "--home", str(tmp_path / "file" / "home")],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ") and len(done.stderr.splitlines()) == 1
