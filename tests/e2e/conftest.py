@@ -1,0 +1,82 @@
+"""The whole platform once for the end-to-end tests: Postgres, the pretend shop, Airflow; a copy of the dbt project."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from local.stack import Stack
+from settings import load_pipeline
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Platform:
+    """The stack with what an end-to-end test does to it and asks of it."""
+
+    def __init__(self, stack: Stack, dbt_project: Path):
+        self.stack, self.dbt_project = stack, dbt_project
+
+    def ingest(self) -> dict[str, str]:
+        """Run every ingest DAG; the state in which each source's run ended."""
+        runs = {name: self.stack.trigger(f"ingest_{name}") for name in load_pipeline().sources}
+        return {name: self.stack.wait(f"ingest_{name}", run) for name, run in runs.items()}
+
+    def deliver(self) -> tuple[str, str]:
+        """Run the delivery; its run id and the state in which it ended."""
+        run = self.stack.trigger("deliver")
+        return run, self.stack.wait("deliver", run)
+
+    def query(self, text: str, *parameters: object) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.stack.warehouse_url) as connection:
+            return connection.execute(text.encode(), parameters).fetchall()
+
+    def mart(self, name: str, columns: list[str]) -> list[dict[str, Any]]:
+        """What readers see, written as the truth writes it."""
+        with psycopg.connect(self.stack.warehouse_url, row_factory=dict_row) as connection:
+            statement = sql.SQL("select {} from {}").format(
+                sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Identifier("marts", name)
+            )
+            return [{key: _plain(value) for key, value in row.items()} for row in connection.execute(statement)]
+
+    def truth(self) -> dict[str, list[dict[str, Any]]]:
+        marts: dict[str, list[dict[str, Any]]] = self.stack.shop.admin("GET", "truth").json()["marts"]
+        return marts
+
+    def door(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """`python -m <words>` with the stack's environment."""
+        command = [sys.executable, "-m", *words]
+        return subprocess.run(command, cwd=ROOT, env=self.stack.env, capture_output=True, text=True, timeout=300)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, date):
+        return value.isoformat()
+    return value
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """A tiny shop behind the whole stack; the tests of a module go through its days in order."""
+    home = tmp_path_factory.mktemp("platform")
+    project = home / "dbt"
+    shutil.copytree(ROOT / "dbt", project, ignore=shutil.ignore_patterns("target", "logs"))
+    seed = int(os.environ.get("HEADWATER_TEST_SEED", "7"))
+    print(f"the pretend shop's seed is {seed} (HEADWATER_TEST_SEED)")
+    extra = {"HEADWATER_DBT_PROJECT": str(project)}
+    with Stack(home / "stack", size="tiny", seed=seed, durable=False, extra_env=extra) as stack:
+        yield Platform(stack, project)
