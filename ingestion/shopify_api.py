@@ -1,0 +1,155 @@
+"""Shopify's Admin GraphQL API: ask a query, stay within the points that it restores, raise what it refuses."""
+
+from __future__ import annotations
+
+import logging
+import random
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ingestion.cut import at
+from ingestion.http import HttpClient, Response
+from settings import HeadwaterError, secret, setting
+from settings.pipeline import Http
+
+VERSION = "2026-10"
+PATH = f"admin/api/{VERSION}/graphql.json"
+TOKEN = "SHOPIFY_ACCESS_TOKEN"
+
+log = logging.getLogger(__name__)
+
+
+class QueryTooDear(HeadwaterError):
+    """One query would cost more points than Shopify ever allows; ask for fewer records."""
+
+
+class _Throttle(msgspec.Struct, rename="camel"):
+    currently_available: float
+    restore_rate: float
+
+
+class _Cost(msgspec.Struct, rename="camel"):
+    requested_query_cost: float | None = None
+    throttle_status: _Throttle | None = None
+
+
+class _Extensions(msgspec.Struct):
+    cost: _Cost | None = None
+
+
+class _Outcome(msgspec.Struct):
+    """What of an answer is not data."""
+
+    errors: Any = None
+    extensions: _Extensions | None = None
+
+
+class Queries:
+    """The operations of a .graphql file, each with the fragments that it uses."""
+
+    def __init__(self, path: Path):
+        text = re.sub(r"^\s*#.*\n", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        parts = re.split(r"^(?=query |fragment )", text, flags=re.MULTILINE)
+        self._parts = {part.split()[1].partition("(")[0]: part.strip() for part in parts if part.strip()}
+
+    def text(self, operation: str) -> str:
+        wanted, position = [operation], 0
+        while position < len(wanted):
+            used = re.findall(r"\.\.\.(\w+)", self._parts[wanted[position]])
+            wanted += [name for name in dict.fromkeys(used) if name != "on" and name not in wanted]
+            position += 1
+        return "\n".join(self._parts[name] for name in wanted)
+
+
+class ShopifyApi:
+    """Asks the operations of `queries`. Raises HeadwaterError when a setting that it needs is missing."""
+
+    def __init__(self, queries: Queries, http: Http, source: str):
+        headers = {"X-Shopify-Access-Token": secret(TOKEN)}
+        self.http = HttpClient(setting("SHOPIFY_API_URL"), headers, http, source, TOKEN, "SHOPIFY_API_URL")
+        self._queries, self._limits, self._source = queries, http, source
+        self._costs: dict[str, float] = {}
+        self._available = float("inf")
+        self._restore_rate = 1.0
+        self._seen = time.monotonic()
+        self._version_noted = False
+
+    def ask(self, operation: str, **variables: object) -> bytes:
+        """The bytes of the answer's `data`.
+
+        Raises QueryTooDear, HttpError, and HeadwaterError with Shopify's own words for what it refuses; an answer
+        with errors is never taken in part.
+        """
+        payload = {"query": self._queries.text(operation), "operationName": operation, "variables": variables}
+        deadline = time.monotonic() + self._limits.deadline.total_seconds()
+        for attempt in range(1, self._limits.attempts + 1):
+            self._wait_for_points(operation, deadline)
+            answer = self.http.post_json(PATH, payload)
+            outcome = self._outcome(answer)
+            self._learn(operation, outcome, answer)
+            if outcome.errors is None:
+                return at(answer.body, "data")
+            reason = self._judge(operation, outcome.errors)
+            pause = random.uniform(0.5, 1.0) * min(30.0, 0.5 * 2**attempt)
+            if attempt == self._limits.attempts or time.monotonic() + pause >= deadline:
+                break
+            log.warning("%s: %s; trying again in %.1f s", self._source, reason, pause)
+            self.http.wait(pause)
+        raise HeadwaterError(
+            f"{self._source} still answers {reason!r} to {operation} after {attempt} tries; try later."
+        )
+
+    def _outcome(self, answer: Response) -> _Outcome:
+        try:
+            return msgspec.json.decode(answer.body, type=_Outcome)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            # A record inside cannot be decoded (its contract will say so); the errors must still be seen.
+            try:
+                errors = msgspec.json.decode(at(answer.body, "errors"))
+            except ValueError:
+                errors = None
+            return _Outcome(errors=errors)
+
+    def _learn(self, operation: str, outcome: _Outcome, answer: Response) -> None:
+        cost = outcome.extensions.cost if outcome.extensions else None
+        if cost and cost.requested_query_cost:
+            self._costs[operation] = cost.requested_query_cost
+        if cost and cost.throttle_status:
+            self._available = cost.throttle_status.currently_available
+            self._restore_rate = max(1.0, cost.throttle_status.restore_rate)
+            self._seen = time.monotonic()
+        served = answer.headers.get("X-Shopify-API-Version", VERSION)
+        if served != VERSION and not self._version_noted:
+            log.warning("%s serves API version %s instead of %s, which it has retired", self._source, served, VERSION)
+            self._version_noted = True
+
+    def _wait_for_points(self, operation: str, deadline: float) -> None:
+        """Sleep until the points that this operation last cost are there again."""
+        there = self._available + (time.monotonic() - self._seen) * self._restore_rate
+        missing = self._costs.get(operation, 0.0) - there
+        if missing > 0:
+            pause = min(missing / self._restore_rate + random.uniform(0, 0.2), max(0.0, deadline - time.monotonic()))
+            log.info("%s: waiting %.1f s for %.0f points to be restored", self._source, pause, missing)
+            self.http.wait(pause)
+
+    def _judge(self, operation: str, errors: Any) -> str:
+        """The reason of errors that may pass; raises for the others."""
+        first = errors[0] if isinstance(errors, list) and errors else errors
+        message, code = str(first), ""
+        if isinstance(first, dict):
+            message = str(first.get("message", first))
+            code = str((first.get("extensions") or {}).get("code", ""))
+        message = " ".join(message.split())[:300]
+        if code in ("THROTTLED", "INTERNAL_SERVER_ERROR"):
+            return message
+        if code == "MAX_COST_EXCEEDED":
+            raise QueryTooDear(f"{self._source}: {message}")
+        if code == "ACCESS_DENIED":
+            raise HeadwaterError(
+                f"{self._source} denies {operation}: {message} Give the app of {TOKEN} the access scope it names."
+            )
+        raise HeadwaterError(f"{self._source} refused {operation}: {message}")
