@@ -24,17 +24,18 @@ def ingest_dag(name: str, source: SourceSettings, pipeline: Pipeline) -> DAG:
     )
     def ingest() -> None:
         @task
-        def sync(stream: str) -> dict[str, int | float]:
+        def sync(stream: str) -> dict[str, int]:
             from airflow.sdk.exceptions import AirflowFailException
-            from ingestion.sync import sync_stream
 
+            from ingestion.sync import sync_stream
             from settings import SettingsError
 
             try:
                 result = sync_stream(name, stream)
             except SettingsError as error:  # the next try would find the same setting
                 raise AirflowFailException(str(error)) from error
-            return {"received": result.received, "kept": result.kept, "rejected": result.rejected}
+            counts = result.counts
+            return {"received": counts.received, "kept": counts.kept, "rejected": counts.rejected}
 
         arrived = EmptyOperator(task_id="arrived", outlets=[Asset(name)])
         [sync.override(task_id=stream)(stream) for stream in source.streams] >> arrived
