@@ -8,8 +8,10 @@ The bookmark: `file` is the file that a page ended within, and how many of its r
 listings (name, size, time) of files whose content had been loaded under another name or time, so that they need not
 be fetched again. Which files are loaded is known from ops.files.
 
-The watermark is the newest time of change up to which every listed file is in. A file that is still written or broken
-holds it back. A file that the server has not listed yet cannot be known.
+The watermark is the newest time up to which every listed file is in, by the server's times of change: those of the
+files, and of the markers in this folder and those `beside` it, which tell that the sender was at work then though it
+had nothing to write here. A file that is still written or broken holds it back. A file that is not listed yet cannot
+be known.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from typing import Any, BinaryIO, ClassVar, cast
 
 from ingestion import csv_files
 from ingestion.csv_files import BrokenFile
-from ingestion.folder import CompleteFile, look
+from ingestion.folder import CompleteFile, look, newest_marker
 from ingestion.sftp import FetchFailed, RemoteFile, SftpFolder
 from ingestion.source import Context, Page, Record, State, Stream
 from settings import HeadwaterError, SettingsError
@@ -39,9 +41,13 @@ log = logging.getLogger(__name__)
 
 
 class CsvStream(Stream):
-    """Derive, and set `folder` and the `columns` that a header must have (it may have more, in any order)."""
+    """Derive, and set `folder` and the `columns` that a header must have (it may have more, in any order).
+
+    `beside` are other folders of the same sender, whose markers show how far it has come.
+    """
 
     folder: ClassVar[str]
+    beside: ClassVar[Collection[str]] = ()
     columns: ClassVar[Collection[str]]
 
     def __init__(self, context: Context, server: SftpFolder):
@@ -49,11 +55,15 @@ class CsvStream(Stream):
         self._server = server
         self._settle = _settle_seconds(context)
         self._same: list[RemoteFile] = []
+        self._watermark: str | None = None
         self._given: set[str] = set()  # of this run: what is not committed yet is not in ops.files
 
     def read(self, state: State) -> Iterator[Page]:
         half = state.get("file")
         self._same = [RemoteFile(*entry) for entry in state.get("same", ())]
+        self._watermark = state.get("watermark")
+        # Before our own folder: what is written to it after this look is not known to be in.
+        times = [newest_marker(self._server.listing(folder)) for folder in self.beside]
         found = look(self._server, self.folder, self._settle, self._loaded)
         # A file that an earlier run left within its rows comes first; then the oldest.
         name = half["name"] if half else None
@@ -75,8 +85,10 @@ class CsvStream(Stream):
         if pages.half:
             log.warning("%s, of which some rows are in, is not there any more as it was.", pages.half["name"])
             pages.half = None
-        watermark = _complete_up_to(found.listed, done)
-        last = pages.page(self._same, watermark)
+        times.append(found.marked_at)
+        watermark = _complete_up_to(found.listed, done, [time for time in times if time is not None])
+        self._watermark = watermark.isoformat() if watermark else None
+        last = pages.page(self._bookmark(pages.half), watermark)
         if last.records or last.files or last.state != state:
             yield last
         if problems:
@@ -103,10 +115,13 @@ class CsvStream(Stream):
                 done += 1
                 if pages.add(Record(row.data, origin=f"{path}, line {row.line}")) and done < total:
                     pages.half = {"sha256": fetched.sha256, "name": path, "rows": done}
-                    yield pages.page(self._same)
+                    yield pages.page(self._bookmark(pages.half))
         modified_at = datetime.fromtimestamp(file.listed.modified, UTC)
         if pages.end(LoadedFile(fetched.sha256, path, file.listed.size, modified_at, total)):
-            yield pages.page(self._same)
+            yield pages.page(self._bookmark(pages.half))
+
+    def _bookmark(self, half: dict[str, Any] | None) -> State:
+        return {"file": half, "same": [list(file) for file in self._same], "watermark": self._watermark}
 
     def _path(self, file: RemoteFile) -> str:
         return f"{self.folder}/{file.name}"
@@ -146,10 +161,9 @@ class _Pages:
             self.half = None
         return len(self._records) >= PAGE_ROWS or len(self._files) >= PAGE_FILES
 
-    def page(self, same: list[RemoteFile], watermark: datetime | None = None) -> Page:
+    def page(self, state: State, watermark: datetime | None = None) -> Page:
         records, files = self._records, self._files
         self._records, self._files = [], []
-        state = {"file": self.half, "same": [list(file) for file in same]}
         return Page(records, state, _origin(records, files), datetime.now(UTC), watermark, files)
 
 
@@ -159,11 +173,12 @@ def _origin(records: list[Record], files: list[LoadedFile]) -> str:
     return ", ".join(file.name for file in files[:3]) or "nothing new"
 
 
-def _complete_up_to(listed: set[RemoteFile], done: set[RemoteFile]) -> datetime | None:
+def _complete_up_to(listed: set[RemoteFile], done: set[RemoteFile], markers: list[int]) -> datetime | None:
     """The newest time of change before that of every file that is not in."""
     missing = min((file.modified for file in listed - done), default=None)
-    times = [file.modified for file in done if missing is None or file.modified < missing]
-    return datetime.fromtimestamp(max(times), UTC) if times else None
+    times = [*(file.modified for file in done), *markers]
+    newest = max((time for time in times if missing is None or time < missing), default=None)
+    return None if newest is None else datetime.fromtimestamp(newest, UTC)
 
 
 def _settle_seconds(context: Context) -> float:

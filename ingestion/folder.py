@@ -33,10 +33,14 @@ class CompleteFile:
 
 @dataclass(slots=True)
 class Look:
-    """What the folder showed: every data file, those of them that are in already, those that may be taken."""
+    """What the folder showed: every data file, those of them that are in already, those that may be taken.
+
+    `marked_at` is the time of the newest marker.
+    """
 
     listed: set[RemoteFile]
     known: set[RemoteFile]
+    marked_at: int | None
     complete: list[CompleteFile] = field(default_factory=list)
 
 
@@ -49,7 +53,7 @@ def look(
     """
     first = server.listing(folder)
     listed = _data_files(first)
-    found = Look(listed, known=loaded(listed))
+    found = Look(listed, loaded(listed), newest_marker(first))
     new = {file.name for file in found.listed - found.known}
     marked = _marked(first, new)
     if len(marked) < len(new):
@@ -62,6 +66,10 @@ def look(
     if waiting := sorted(new - {file.listed.name for file in found.complete}):
         log.info("%s: still being written, left for the next run: %s", folder, ", ".join(waiting))
     return found
+
+
+def newest_marker(listing: Iterable[RemoteFile]) -> int | None:
+    return max((file.modified for file in listing if file.name.endswith(MARKER)), default=None)
 
 
 def _data_files(listing: Iterable[RemoteFile]) -> set[RemoteFile]:

@@ -24,6 +24,7 @@ from ingestion.source import BaseSource, Context, Stream
 class Campaigns(CsvStream):
     name = "campaigns"
     folder = "campaigns"
+    beside = ("events",)  # days go by without a campaign, hours hardly without an event
     key = "campaign_id"
     version_field = "updated_at"
     columns = ("campaign_id", "name", "status", "sent_at", "cost_amount", "cost_currency", "updated_at")
