@@ -1,0 +1,146 @@
+"""Records that broke their contract: list them, look at one, replay them when the contract or the code was put right."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg.rows import namedtuple_row
+
+from ingestion.catalog import check_names, contract_of, source_class
+from ingestion.source import Context, Record
+from ingestion.sync import check_record
+from settings import HeadwaterError, Pipeline, load_pipeline
+from warehouse.batch import Batch, RawRow, StreamWriter
+from warehouse.connection import connect
+
+REPLAY_AT_ONCE = 500
+
+
+class Entry(NamedTuple):
+    """One line of the list; `errors` is every reason that the record has."""
+
+    id: int
+    source: str
+    stream: str
+    key: str | None
+    status: str
+    quarantined_at: datetime
+    errors: list[str]
+
+
+class Kept(NamedTuple):
+    """A quarantined record whole: its exact bytes and where it came from."""
+
+    entry: Entry
+    record: bytes
+    origin: str
+    record_version: datetime | None
+    resolved_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What a replay did: `written` went to raw, `still_open` were given their errors of today."""
+
+    source: str
+    stream: str
+    written: int
+    still_open: int
+
+
+ENTRY = "quarantine_id, source, stream, record_key, status, quarantined_at, errors"
+
+
+def list_entries(
+    source: str | None = None,
+    stream: str | None = None,
+    *,
+    everything: bool = False,
+    limit: int = 50,
+    url: str | None = None,
+) -> list[Entry]:
+    """The newest entries, open ones unless `everything` is asked for."""
+    with connect("loader", url=url) as connection:
+        rows = connection.execute(
+            f"select {ENTRY} from ops.quarantine where (source = %(source)s or %(source)s::text is null)"
+            " and (stream = %(stream)s or %(stream)s::text is null) and (status = 'open' or %(everything)s)"
+            " order by quarantine_id desc limit %(limit)s".encode(),
+            {"source": source, "stream": stream, "everything": everything, "limit": limit},
+        ).fetchall()
+    return [Entry(*row) for row in rows]
+
+
+def show(quarantine_id: int, *, url: str | None = None) -> Kept:
+    """One entry with its bytes; raises HeadwaterError when there is none of this number."""
+    with connect("loader", url=url) as connection:
+        row = connection.execute(
+            f"select {ENTRY}, record, origin, record_version, resolved_at from ops.quarantine"
+            " where quarantine_id = %s".encode(),
+            (quarantine_id,),
+        ).fetchone()
+    if row is None:
+        raise HeadwaterError(f"There is no quarantined record {quarantine_id}; `quarantine list --all` shows them.")
+    size = len(Entry._fields)
+    return Kept(Entry(*row[:size]), *row[size:])
+
+
+def streams_with_open(source: str | None = None, *, url: str | None = None) -> list[tuple[str, str]]:
+    """The (source, stream) pairs that have open entries."""
+    with connect("loader", url=url) as connection:
+        rows = connection.execute(
+            "select distinct source, stream from ops.quarantine where status = 'open'"
+            " and (source = %(source)s or %(source)s::text is null) order by 1, 2",
+            {"source": source},
+        ).fetchall()
+    return [(str(a), str(b)) for a, b in rows]
+
+
+def replay(source: str, stream: str, *, pipeline: Pipeline | None = None, url: str | None = None) -> Replayed:
+    """Hold the stream's open entries against today's contract; write those that pass and mark them replayed.
+
+    Raises HeadwaterError; StreamBusy when a sync of the stream runs. Each step of 500 is one transaction.
+    """
+    pipeline = pipeline or load_pipeline()
+    check_names(pipeline, source, [stream])
+    settings = pipeline.source(source)
+    contract = contract_of(settings.type, stream)
+    built = source_class(settings.type)(Context(source, settings))
+    written = still_open = after = 0
+    try:
+        reader = built.stream(stream)
+        with StreamWriter(source, stream, url) as writer, connect("loader", url=url) as connection:
+            while entries := _open_entries(connection, source, stream, after):
+                rows: list[RawRow] = []
+                passed: list[int] = []
+                for entry in entries:
+                    record = Record(entry.record, entry.record_version, entry.deleted, entry.origin)
+                    checked = check_record(record, reader, contract, entry.quarantined_at)
+                    if isinstance(checked, RawRow):
+                        rows.append(checked)
+                        passed.append(entry.quarantine_id)
+                    else:
+                        still_open += 1
+                        connection.execute(
+                            "update ops.quarantine set errors = %s where quarantine_id = %s and errors <> %s",
+                            (checked.errors, entry.quarantine_id, checked.errors),
+                        )
+                if rows:
+                    writer.commit(Batch(rows=rows, state=writer.state, origin="replay", replayed=passed))
+                    written += len(rows)
+                after = entries[-1].quarantine_id
+    finally:
+        built.close()
+    return Replayed(source, stream, written, still_open)
+
+
+def _open_entries(connection: psycopg.Connection[Any], source: str, stream: str, after: int) -> list[Any]:
+    with connection.cursor(row_factory=namedtuple_row) as cursor:
+        return cursor.execute(
+            "select quarantine_id, record, record_version, deleted, origin, quarantined_at from ops.quarantine"
+            " where source = %s and stream = %s and status = 'open' and quarantine_id > %s"
+            " order by quarantine_id limit %s",
+            (source, stream, after, REPLAY_AT_ONCE),
+        ).fetchall()
