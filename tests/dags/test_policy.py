@@ -54,17 +54,8 @@ print(json.dumps({
 }))
 """
 # What makes a DAG file slow to read, or reaches out while it is read.
-SLOW = {
-    "dbt",
-    "great_expectations",
-    "pandas",
-    "matplotlib",
-    "paramiko",
-    "ingestion",
-    "quality",
-    "monitoring",
-    "warehouse",
-}
+SLOW = {"dbt", "great_expectations", "pandas", "matplotlib", "paramiko"}
+ROOMS = {"ingestion", "quality", "monitoring", "warehouse"}
 
 
 def read_dags(folder: Path, **environment: str) -> dict[str, Any]:
