@@ -1,0 +1,177 @@
+"""Stripe: charges, refunds, disputes, payouts and customers by their events; balance transactions by listing them.
+
+Stripe lists objects by when they were created and cannot say which have changed. So the first run lists everything,
+and later runs follow /v1/events: each object that an event of the window tells of is fetched as it is now. Its version
+is the time of its newest event in the window (on a page of events); for the first list it is `created`. The window
+ends 60 s behind Stripe's clock and overlaps the last one by the lookback, so the state that was fetched includes
+every event of its window, and a change that was fetched before its event was due comes again with a newer version.
+Events come newest first. An object with events on two pages is fetched twice, and the second time, with the older
+time, never wins.
+
+Events reach back 30 days. When the last window is older they are incomplete: everything is listed again, with the end
+of the window as its version, so that it wins over what was known. This is said in the log and in the load's origin.
+A customer who was deleted in such a gap is not in the list and cannot be known of.
+
+Balance transactions have no events: those created within the lookback (10 days in pipeline.yml) are listed anew, since
+a pending one becomes available days later. One that takes longer than the lookback stays pending here.
+
+A deleted customer comes as {"id", "object", "deleted": true}. Nothing else is ever deleted; an object that Stripe does
+not know any more (test data that was wiped) is kept as its last event showed it, as deleted.
+
+Settings: STRIPE_API_KEY (a restricted key with read access to these is enough) and STRIPE_API_URL.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from ingestion.cut import at
+from ingestion.source import BaseSource, Context, Record, Stream, parse_time
+from ingestion.stripe_api import Change, StripeApi, newest_changes
+from ingestion.window import Window, WindowedStream, WindowPage
+
+# Stripe keeps 30 days of events; an hour less, so that none falls out while they are read.
+EVENTS_REACH_BACK = timedelta(days=30) - timedelta(hours=1)
+
+log = logging.getLogger(__name__)
+
+
+class StripeStream(WindowedStream):
+    """`path` is the collection's name in the API."""
+
+    path: ClassVar[str]
+    version_field = "created"
+
+    def __init__(self, context: Context, api: StripeApi):
+        super().__init__(context)
+        self._api = api
+
+    def source_now(self) -> datetime:
+        return self._api.now(self.path)
+
+    def is_deleted(self, record: dict[str, Any]) -> bool:
+        return record.get("deleted") is True
+
+    def pages(self, window: Window, cursor: Any) -> Iterator[WindowPage]:
+        yield from self._listed(window.start, window, cursor)
+
+    def _listed(
+        self, start: datetime | None, window: Window, cursor: Any, version: datetime | None = None, why: str = ""
+    ) -> Iterator[WindowPage]:
+        after = cursor["after"] if cursor else "the start"
+        for objects, next_cursor in self._api.list(self.path, start, window.end, cursor):
+            origin = f"v1/{self.path} created up to {window.end:%Y-%m-%dT%H:%M:%SZ}, after {after}{why}"
+            yield WindowPage([Record(each, version) for each in objects], next_cursor, origin)
+            after = next_cursor["after"] if next_cursor else after
+
+
+class EventedStream(StripeStream):
+    """`noun` is what Stripe calls the object, `events` are the types of event (20 at most) that tell of its changes."""
+
+    noun: ClassVar[str]
+    events: ClassVar[tuple[str, ...]]
+
+    def pages(self, window: Window, cursor: Any) -> Iterator[WindowPage]:
+        relisting = bool(cursor) and cursor.get("relist", False)
+        if window.start is None:
+            yield from self._listed(None, window, cursor)
+        elif relisting or window.start < self.source_now() - EVENTS_REACH_BACK:
+            yield from self._relisted(window, cursor if relisting else None)
+        else:
+            yield from self._changed(window, window.start, cursor)
+
+    def _relisted(self, window: Window, cursor: Any) -> Iterator[WindowPage]:
+        why = f" (everything listed again: the last window ended {window.start:%Y-%m-%d}, events reach back 30 days)"
+        log.warning("%s.%s: %s; what was deleted meanwhile stays.", self.context.source, self.name, why.strip(" ()"))
+        for records, next_cursor, origin in self._listed(None, window, cursor, version=window.end, why=why):
+            yield WindowPage(records, next_cursor and {**next_cursor, "relist": True}, origin)
+
+    def _changed(self, window: Window, start: datetime, cursor: Any) -> Iterator[WindowPage]:
+        after = cursor["after"] if cursor else "the start"
+        for events, next_cursor in self._api.list("events", start, window.end, cursor, self.events):
+            origin = f"v1/{self.path} by events up to {window.end:%Y-%m-%dT%H:%M:%SZ}, after {after}"
+            records = [self._fetched(change) for change in newest_changes(events, self.noun)]
+            yield WindowPage(records, next_cursor, origin)
+            after = next_cursor["after"] if next_cursor else after
+
+    def _fetched(self, change: Change) -> Record:
+        body = self._api.retrieve(self.path, change.object_id)
+        if body is not None:
+            return Record(body, change.changed_at, origin=f"v1/{self.path}/{change.object_id}")
+        log.warning("%s.%s: %s is gone without a word.", self.context.source, self.name, change.object_id)
+        return Record(at(change.event, "data", "object"), change.changed_at, deleted=True)
+
+
+class Charges(EventedStream):
+    name = path = "charges"
+    noun = "charge"
+    events = (
+        *("charge.succeeded", "charge.failed", "charge.pending", "charge.captured", "charge.expired"),
+        *("charge.refunded", "charge.updated", "charge.refund.updated", "refund.failed"),
+        *("charge.dispute.created", "charge.dispute.closed"),
+    )
+
+
+class Refunds(EventedStream):
+    name = path = "refunds"
+    noun = "refund"
+    events = ("refund.created", "refund.updated", "refund.failed", "charge.refund.updated")
+
+
+class Disputes(EventedStream):
+    name = path = "disputes"
+    noun = "dispute"
+    events = (
+        *("charge.dispute.created", "charge.dispute.updated", "charge.dispute.closed"),
+        *("charge.dispute.funds_withdrawn", "charge.dispute.funds_reinstated"),
+    )
+
+
+class Payouts(EventedStream):
+    name = path = "payouts"
+    noun = "payout"
+    events = (
+        *("payout.created", "payout.updated", "payout.paid", "payout.failed", "payout.canceled"),
+        "payout.reconciliation_completed",
+    )
+
+
+class Customers(EventedStream):
+    name = path = "customers"
+    noun = "customer"
+    events = ("customer.created", "customer.updated", "customer.deleted")
+
+
+class BalanceTransactions(StripeStream):
+    """Its version is `available_on` once it is available, `created` before."""
+
+    name = path = "balance_transactions"
+
+    def version_of(self, record: dict[str, Any]) -> datetime:
+        created = parse_time(record["created"], "created")
+        if record["status"] != "available":
+            return created
+        # available_on is a day: for what is available at once it may lie before the time of creation.
+        return max(created, parse_time(record["available_on"], "available_on"))
+
+
+STREAMS: dict[str, type[StripeStream]] = {
+    stream.name: stream for stream in (Charges, Refunds, Disputes, BalanceTransactions, Payouts, Customers)
+}
+
+
+class Source(BaseSource):
+    streams: ClassVar[dict[str, type[Stream]]] = {**STREAMS}
+
+    def __init__(self, context: Context):
+        super().__init__(context)
+        self._api = StripeApi(context.settings.http, context.source)
+
+    def stream(self, name: str) -> Stream:
+        return STREAMS[name](self.context, self._api)
+
+    def close(self) -> None:
+        self._api.http.close()
