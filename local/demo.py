@@ -55,6 +55,7 @@ class Demo:
                 self.began = datetime.now(UTC)
                 self._ingest()
                 self._deliver()
+            self.stack.release_airflow()
             delivered = self._outcome()
             self._show()
         return delivered

@@ -101,6 +101,12 @@ class Stack:
             self._lock.close()
             self._lock = None
 
+    def release_airflow(self) -> None:
+        """Ask Airflow to end, without waiting for it: nothing more is to be run."""
+        for name, process in self._processes.items():
+            if name.startswith("airflow"):
+                process.terminate()
+
     def leave_running(self) -> None:
         """Let go of a stack that was not leashed; `stop` of a later Stack on the same folder ends it."""
         if self._lock is not None:
