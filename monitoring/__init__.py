@@ -1,0 +1,1 @@
+"""What ops says, for Prometheus (the exporter) and for people (the report)."""

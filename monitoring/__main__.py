@@ -1,0 +1,47 @@
+"""`python -m monitoring`: the exporter and the report."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import typer
+
+from settings import friendly_errors
+
+app = typer.Typer(
+    help="The exporter for Prometheus, and the report.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+
+
+@app.command()
+def exporter(
+    host: str = typer.Option("127.0.0.1", help="Address to listen on."),
+    port: int = typer.Option(9100, help="Port of /metrics."),
+    statsd_port: int = typer.Option(9125, help="UDP port for Airflow's StatsD packets; 0 leaves them out."),
+) -> None:
+    """Serve the ops tables (and Airflow's metrics) on /metrics until told to end."""
+    from monitoring.exporter import start_exporter
+    from warehouse import warehouse_url
+
+    warehouse_url()  # a missing address is said now, not at the first scrape
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    server = start_exporter(host, port, statsd_port or None)
+    print(f"http://{host}:{server.server_port}/metrics", flush=True)
+    try:
+        signal.pause()
+    except KeyboardInterrupt:
+        server.shutdown()
+
+
+@app.command()
+def report(out: Path = typer.Option(Path("reports/index.html"), help="The file to write.")) -> None:
+    """Write the report: one HTML file that needs nothing else."""
+    from monitoring.report import write_report
+
+    print(write_report(out))
+
+
+if __name__ == "__main__":
+    with friendly_errors():
+        app()
