@@ -80,7 +80,9 @@ def serve(
     today: Today = None,
     timezone: Zone = "Europe/Berlin",
     state: StateFile = None,
-    faults: Annotated[Path | None, typer.Option(help="A JSON list of faults to begin with.")] = None,
+    faults: Annotated[
+        Path | None, typer.Option(help='Faults to begin with, as JSON: [{"target": "shopify", "kind": "500"}].')
+    ] = None,
     shopify_token: Annotated[
         str | None, typer.Option(envvar="MOCK_SHOPIFY_TOKEN", help="Instead of shpat_demo.")
     ] = None,

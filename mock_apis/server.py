@@ -109,6 +109,7 @@ def config(app: App) -> uvicorn.Config:
         access_log=False,
         date_header=False,
         server_header=False,
+        proxy_headers=False,
         timeout_keep_alive=60,
         timeout_graceful_shutdown=STOP_SECONDS,
     )

@@ -13,12 +13,14 @@ import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from graphql import GraphQLError
 
 MAX_PAGE = 250
 Key = tuple[Any, int]
+Ordered = tuple[list[Key], list[Any]]
 
 
 class BadRequest(GraphQLError):
@@ -31,21 +33,21 @@ class BadRequest(GraphQLError):
 class Connection:
     """A page of nodes; edges and page info are made only when asked for."""
 
-    __slots__ = ("after", "before", "keys", "nodes")
+    __slots__ = ("earlier", "keys", "later", "nodes")
 
-    def __init__(self, nodes: list[Any], keys: list[Key], before: bool, after: bool) -> None:
+    def __init__(self, nodes: list[Any], keys: list[Key], earlier: bool, later: bool) -> None:
         self.nodes = nodes
         self.keys = keys
-        self.before = before
-        self.after = after
+        self.earlier = earlier
+        self.later = later
 
     def edges(self) -> list[dict[str, Any]]:
         return [{"cursor": cursor(key), "node": node} for key, node in zip(self.keys, self.nodes, strict=True)]
 
     def page_info(self) -> dict[str, Any]:
         return {
-            "hasNextPage": self.after,
-            "hasPreviousPage": self.before,
+            "hasNextPage": self.later,
+            "hasPreviousPage": self.earlier,
             "startCursor": cursor(self.keys[0]) if self.keys else None,
             "endCursor": cursor(self.keys[-1]) if self.keys else None,
         }
@@ -72,9 +74,15 @@ def _position(text: str, sample: Any) -> Key:
     return value, number
 
 
+def in_order(things: Iterable[Any], key_of: Callable[[Any], Key]) -> Ordered:
+    """The things with their keys, sorted by key."""
+    pairs = sorted(((key_of(thing), thing) for thing in things), key=lambda pair: pair[0])
+    return [key for key, _ in pairs], [thing for _, thing in pairs]
+
+
 def connect(
-    things: Iterable[Any],
-    key_of: Callable[[Any], Key],
+    ordered: Ordered,
+    matches: Callable[[Any], bool] | None = None,
     *,
     first: int | None = None,
     last: int | None = None,
@@ -82,10 +90,12 @@ def connect(
     before: str | None = None,
     reverse: bool = False,
 ) -> Connection:
-    """One page of the things, sorted by key; `reverse` turns the list around before it is cut."""
+    """One page of those that match; `reverse` turns the list around before it is cut.
+
+    Looks no further than the page and one more, so that a walk over a long list costs its length once.
+    """
     size = _size(first, last)
-    ordered = sorted(((key_of(thing), thing) for thing in things), key=lambda pair: pair[0])
-    keys = [key for key, _ in ordered]
+    keys, things = ordered
     start, end = 0, len(keys)
     sample = keys[0][0] if keys else None
     lower, upper = (before, after) if reverse else (after, before)
@@ -93,13 +103,17 @@ def connect(
         start = bisect_right(keys, _position(lower, sample))
     if upper is not None:
         end = max(start, bisect_left(keys, _position(upper, sample)))
-    # `first` of the list as the client sees it is the low end, or the high end when it is reversed.
+    # `first` takes from the low end and `last` from the high one: the other way round when reversed.
     from_low = (first is not None) != reverse
-    low, high = (start, min(end, start + size)) if from_low else (max(start, end - size), end)
-    page, more_below, more_above = ordered[low:high], low > 0, high < len(keys)
-    if reverse:
-        page, more_below, more_above = page[::-1], more_above, more_below
-    return Connection([thing for _, thing in page], [key for key, _ in page], more_below, more_above)
+    places = range(start, end) if from_low else range(end - 1, start - 1, -1)
+    suitable = (place for place in places if matches is None or matches(things[place]))
+    found = list(islice(suitable, size))
+    more = next(suitable, None) is not None
+    earlier, later = after is not None, more
+    if first is None:
+        found.reverse()
+        earlier, later = more, before is not None
+    return Connection([things[place] for place in found], [keys[place] for place in found], earlier, later)
 
 
 def _size(first: int | None, last: int | None) -> int:

@@ -88,6 +88,15 @@ class Engine:
     def __init__(self, world_ref: WorldRef, bucket: Bucket) -> None:
         self._world_ref = world_ref
         self._bucket = bucket
+        self._graph: Graph | None = None
+
+    def _graph_now(self) -> Graph:
+        """The world as a graph, made anew when the clock has moved; called with the world's lock held."""
+        world = self._world_ref.world
+        if self._graph is None or not self._graph.still_true(world):
+            self._graph = Graph(world)
+        self._graph.search_notes = []
+        return self._graph
 
     def answer(
         self, query: str, variables: dict[str, Any] | None, operation_name: str | None, encode: Callable[[Any], bytes]
@@ -103,7 +112,7 @@ class Engine:
         if not self._bucket.take(asked):
             return encode(throttled(self._bucket.status(), asked))
         with self._world_ref.lock:
-            graph = Graph(self._world_ref.world)
+            graph = self._graph_now()
             result = execute_sync(
                 schema(),
                 prepared.document,
@@ -111,6 +120,7 @@ class Engine:
                 variable_values=given,
                 operation_name=operation_name,
             )
+            notes = graph.search_notes
         used = min(asked, cost.actual(prepared.priced, result.data))
         self._bucket.give_back(asked - used)
         body: dict[str, Any] = {"data": result.data}
@@ -123,8 +133,8 @@ class Engine:
                 "throttleStatus": self._bucket.status(),
             }
         }
-        if graph.search_notes:
-            body["extensions"]["search"] = graph.search_notes
+        if notes:
+            body["extensions"]["search"] = notes
         return encode(body)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Any
 
-from mock_apis.shopify.connections import Connection, connect
+from mock_apis.shopify.connections import Connection, connect, in_order
 from mock_apis.shopify.values import gid, money_bag, timestamp
 from mock_apis.world.model import Money
 
@@ -56,7 +56,7 @@ def identified(kind: str, path: str) -> dict[str, Resolver]:
 def page(things: list[Any], number: Callable[[Any], int], arguments: dict[str, Any]) -> Connection:
     """A nested connection in the order of the things' ids."""
     arguments.pop("sortKey", None)
-    return connect(things, lambda thing: (number(thing), number(thing)), **arguments)
+    return connect(in_order(things, lambda thing: (number(thing), number(thing))), **arguments)
 
 
 def cut(things: list[Any], first: int | None) -> list[Any]:

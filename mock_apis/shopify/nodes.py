@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from mock_apis.shopify.connections import Key, Ordered, in_order
 from mock_apis.world.model import (
     Customer,
     Line,
@@ -91,10 +92,27 @@ class AddressNode:
 
 @dataclass
 class Graph:
-    """What one request sees: the world, look-ups made when first needed, notes for the answer."""
+    """One state of the world with the look-ups that requests need, each made when first asked for.
+
+    `search_notes` is what the answer to the current request must say of its searches.
+    """
 
     world: World
     search_notes: list[dict[str, Any]] = field(default_factory=list)
+    _sorted: dict[tuple[str, str], Ordered] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._now = self.world.now
+
+    def still_true(self, world: World) -> bool:
+        """Whether the world is the one that the look-ups were made from."""
+        return world is self.world and world.now == self._now
+
+    def in_order(self, kind: str, sort: str, things: Iterable[Any], key_of: Callable[[Any], Key]) -> Ordered:
+        """All things of a kind in a sort order."""
+        if (kind, sort) not in self._sorted:
+            self._sorted[kind, sort] = in_order(things, key_of)
+        return self._sorted[kind, sort]
 
     @cached_property
     def orders_by_customer(self) -> dict[int, list[Order]]:

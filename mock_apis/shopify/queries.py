@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from graphql import GraphQLError, GraphQLResolveInfo
 
 from mock_apis.shopify import totals
-from mock_apis.shopify.connections import BadRequest, Connection, Key, connect
+from mock_apis.shopify.connections import BadRequest, Connection, Key, connect, in_order
 from mock_apis.shopify.fields import Resolver
 from mock_apis.shopify.nodes import Graph
 from mock_apis.shopify.search import Reader, Search, parse
@@ -77,33 +77,34 @@ def _search(kind: str, query: str | None, info: GraphQLResolveInfo) -> Search | 
     return search
 
 
-def listing(kind: str, things_of: Callable[[Any, Graph], Any]) -> Resolver:
-    """A sorted, filtered connection of a kind of thing."""
+def _key(sort: str) -> Callable[[Any], Key]:
+    if sort not in SORTS:
+        raise BadRequest(f"The pretend shop can't sort by {sort}: use UPDATED_AT, CREATED_AT, PROCESSED_AT or ID.")
+    value_of = SORTS[sort]
+    return lambda thing: (value_of(thing), thing.id)
+
+
+def everything(kind: str) -> Resolver:
+    """The root connection of all things of a kind: sorted, searched, cut."""
 
     def resolve(
-        source: Any, info: GraphQLResolveInfo, sortKey: str = "ID", query: str | None = None, **arguments: Any
+        _root: Any, info: GraphQLResolveInfo, sortKey: str = "ID", query: str | None = None, **arguments: Any
     ) -> Connection:
-        if sortKey not in SORTS:
-            raise BadRequest(
-                f"The pretend shop can't sort by {sortKey}: use UPDATED_AT, CREATED_AT, PROCESSED_AT or ID."
-            )
-        value_of = SORTS[sortKey]
-
-        def key_of(thing: Any) -> Key:
-            return value_of(thing), thing.id
-
-        things = things_of(source, info.context)
+        graph: Graph = info.context
+        ordered = graph.in_order(kind, sortKey, THINGS[kind](graph), _key(sortKey))
         search = _search(kind, query, info)
-        if search:
-            things = [thing for thing in things if search.matches(thing)]
-        return connect(things, key_of, **arguments)
+        return connect(ordered, search.matches if search else None, **arguments)
 
     return resolve
 
 
-def everything(kind: str) -> Resolver:
-    """The root connection of all things of a kind."""
-    return listing(kind, lambda _root, graph: THINGS[kind](graph))
+def orders_of(
+    customer: Customer, info: GraphQLResolveInfo, sortKey: str = "ID", query: str | None = None, **arguments: Any
+) -> Connection:
+    """A customer's own orders."""
+    ordered = in_order(info.context.orders_by_customer.get(customer.id, []), _key(sortKey))
+    search = _search("Order", query, info)
+    return connect(ordered, search.matches if search else None, **arguments)
 
 
 def counting(kind: str) -> Resolver:
@@ -152,12 +153,6 @@ def nodes(_root: Any, info: GraphQLResolveInfo, ids: list[str]) -> list[Any | No
         )
     return [find(each, info.context) for each in ids]
 
-
-def _orders_of(customer: Customer, graph: Graph) -> list[Order]:
-    return graph.orders_by_customer.get(customer.id, [])
-
-
-CUSTOMER_ORDERS = listing("Order", _orders_of)
 
 QUERY: dict[str, Resolver] = {
     "orders": everything("Order"),

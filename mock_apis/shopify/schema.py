@@ -13,7 +13,7 @@ from mock_apis.shopify.fields import Resolver, key, of
 from mock_apis.shopify.nodes import InventoryNode, LineNode, RefundNode, TransactionNode, VariantNode
 from mock_apis.shopify.orders import ORDER, ORDER_PARTS, error_code
 from mock_apis.shopify.products import PRODUCT, SHOP
-from mock_apis.shopify.queries import CUSTOMER_ORDERS, QUERY
+from mock_apis.shopify.queries import QUERY, orders_of
 from mock_apis.world.model import Customer, Order, Product
 
 SDL = Path(__file__).with_name("schema.graphql")
@@ -39,7 +39,7 @@ def _resolvers(schema: GraphQLSchema) -> dict[str, dict[str, Resolver]]:
     assert isinstance(codes, GraphQLEnumType)
     known = frozenset(codes.values)
     found = {"QueryRoot": QUERY, "Order": ORDER, "Shop": SHOP} | ORDER_PARTS | CUSTOMER | PRODUCT
-    found["Customer"] = found["Customer"] | {"orders": CUSTOMER_ORDERS}
+    found["Customer"] = found["Customer"] | {"orders": orders_of}
     found["OrderTransaction"] = found["OrderTransaction"] | {"errorCode": of(lambda node: error_code(node, known))}
     return found
 

@@ -147,10 +147,10 @@ def test_a_cursor_goes_on_where_it_was_after_the_world_has_changed() -> None:
     page = ask(text)["data"]["orders"]
     seen = [number(node["id"]) for node in page["nodes"]]
     before = {order.id: order.updated_at for order in world.orders.values()}
-    world.advance()
     # The very order that the cursor names moves to the end, and the first one too.
     for each in (seen[0], seen[-1]):
         world.orders[each].updated_at = world.now
+    world.advance()
     while page["pageInfo"]["hasNextPage"]:
         page = ask(text, after=page["pageInfo"]["endCursor"])["data"]["orders"]
         seen += [number(node["id"]) for node in page["nodes"]]
