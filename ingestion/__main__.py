@@ -38,7 +38,7 @@ def sync(
     streams: Annotated[list[str] | None, typer.Argument(help="Its streams (all of them).")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show the results only.")] = False,
 ) -> None:
-    """Load what SOURCE has and the warehouse has not; exit 1 when a stream failed (the others are loaded all the same)."""
+    """Load what SOURCE has and the warehouse has not; exit 1 when a stream failed (the others are loaded)."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     _known(source, streams)
     with SyncDisplay(quiet) as display:

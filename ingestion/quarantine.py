@@ -1,4 +1,4 @@
-"""Records that broke their contract: list them, look at one, replay them when the contract or the code was put right."""
+"""Records that broke their contract: list them, look at one, replay them once the contract is put right."""
 
 from __future__ import annotations
 
