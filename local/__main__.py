@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import sys
@@ -37,6 +38,8 @@ def demo(
     from local.demo import Demo
 
     _ready(home)
+    if not sys.stdout.isatty():
+        os.environ.setdefault("COLUMNS", "140")  # a log has room for the tables
     run = Demo(home, size, seed, report.resolve(), Console())
     if not run.run():
         raise SystemExit(1)

@@ -15,6 +15,7 @@ import requests
 
 from settings import HeadwaterError
 
+CALL_SECONDS = 60.0  # on a busy machine the API's first calls can take a quarter of that
 FINISHED = {"success", "failed"}
 SERVICES = {
     "api-server": ["api-server", "--host", "127.0.0.1", "--workers", "1"],
@@ -56,6 +57,7 @@ def airflow_environment(
         "API__BASE_URL": url,
         "API__SECRET_KEY": secrets["api"],
         "API_AUTH__JWT_SECRET": secrets["jwt"],
+        "WORKERS__EXECUTION_API_TIMEOUT": "30",
         "LOGGING__BASE_LOG_FOLDER": home / "logs",
         "LOGGING__COLORED_CONSOLE_LOG": "False",
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
@@ -131,17 +133,15 @@ class AirflowApi:
         self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
     def call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
-        """One call below /api/v2; a lost connection is tried again twice. Raises HeadwaterError."""
-        for attempt in range(3):
+        """One call below /api/v2; a GET whose answer is lost is tried again. Raises HeadwaterError."""
+        for attempts_left in (2, 1, 0):
             try:
-                answer = self._session.request(method, f"{self.url}/api/v2{path}", timeout=15, **arguments)
+                answer = self._session.request(method, f"{self.url}/api/v2{path}", timeout=CALL_SECONDS, **arguments)
                 break
-            except requests.ConnectionError as error:
-                if attempt == 2 or method != "GET":
+            except requests.RequestException as error:
+                if not attempts_left or method != "GET":
                     raise HeadwaterError(f"Airflow at {self.url} does not answer: {error}") from error
                 time.sleep(0.5)
-            except requests.RequestException as error:
-                raise HeadwaterError(f"Airflow at {self.url} does not answer: {error}") from error
         if answer.status_code == 401 and "Authorization" in self._session.headers:
             del self._session.headers["Authorization"]
             self.log_in()

@@ -24,7 +24,7 @@ from settings import HeadwaterError, Pipeline, load_pipeline
 PATIENCE = timedelta(minutes=30)
 ASSET_SECONDS = 20.0  # within which the sources' arrival must have started the delivery
 MART_ROWS = 3
-MART_COLUMNS = 8
+MART_ORDER = ("day", "sent_day", "net_sales")  # the newest, or the biggest, first
 
 
 @dataclass
@@ -144,7 +144,8 @@ class Demo:
     # -- the result -----------------------------------------------------------------------------------------------
 
     def _why_ingest_failed(self) -> str:
-        query = "select source, stream, error from ops.runs where status = 'failed' and started_at > %s order by 1, 2"
+        query = """select distinct on (source, stream) source, stream, error from ops.runs
+            where status = 'failed' and started_at > %s order by source, stream, started_at desc"""
         with psycopg.connect(self.stack.warehouse_url) as connection:
             rows = connection.execute(query, (self.began,)).fetchall()
         reasons = [f"{source} {stream}: {error}" for source, stream, error in rows[:3]]
@@ -174,7 +175,7 @@ class Demo:
         sys.stdout.flush()
         subprocess.run([sys.executable, "-m", "quality", "scorecard"], env=self.stack.env, cwd=ROOT, check=False)
         show_marts(self.stack.warehouse_url, self.console)
-        command = [sys.executable, "-m", "monitoring", "report", "--output", str(self.report)]
+        command = [sys.executable, "-m", "monitoring", "report", "--out", str(self.report)]
         if subprocess.run(command, env=self.stack.env, cwd=ROOT, check=False).returncode == 0:
             self.console.print(f"Report: {self.report}", soft_wrap=True)
 
@@ -186,12 +187,20 @@ def show_marts(url: str, console: Console) -> None:
             "select tablename from pg_tables where schemaname = 'marts' and tablename <> 'delivery' order by 1"
         ).fetchall()
         for (name,) in names:
-            query = sql.SQL("select *, count(*) over () from {} limit {}")
-            cursor = connection.execute(query.format(sql.Identifier("marts", name), sql.Literal(MART_ROWS)))
-            rows = cursor.fetchall()
-            columns = [column.name for column in cursor.description or []][:-1][:MART_COLUMNS]
-            total = rows[0][-1] if rows else 0
-            table = Table(*columns, title=f"marts.{name}: {total:,} rows", title_justify="left", title_style="bold")
-            for row in rows:
-                table.add_row(*("" if value is None else str(value) for value in row[: len(columns)]))
+            table, total = _first_rows(connection, name, columns=max(4, console.width // 16))
+            table.title = f"marts.{name}: {total:,} rows"
             console.print(table)
+
+
+def _first_rows(connection: psycopg.Connection, mart: str, columns: int) -> tuple[Table, int]:
+    described = connection.execute(sql.SQL("select * from {} limit 0").format(sql.Identifier("marts", mart)))
+    names = [column.name for column in described.description or []]
+    order = next((name for name in MART_ORDER if name in names), names[0])
+    query = sql.SQL("select *, count(*) over () from {} order by {} desc limit {}")
+    rows = connection.execute(
+        query.format(sql.Identifier("marts", mart), sql.Identifier(order), sql.Literal(MART_ROWS))
+    ).fetchall()
+    table = Table(*names[:columns], title_justify="left", title_style="bold")
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row[: len(names[:columns])]))
+    return table, rows[0][-1] if rows else 0
