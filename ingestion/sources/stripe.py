@@ -10,7 +10,7 @@ time, never wins.
 
 Events reach back 30 days. When the last window is older they are incomplete: everything is listed again, with the end
 of the window as its version, so that it wins over what was known. This is said in the log and in the load's origin.
-A customer who was deleted in such a gap is not in the list and cannot be known of.
+A customer who was deleted more than 30 days ago in such a gap is neither listed nor told of: that cannot be known.
 
 Balance transactions have no events: those created within the lookback (10 days in pipeline.yml) are listed anew, since
 a pending one becomes available days later. One that takes longer than the lookback stays pending here.
@@ -75,24 +75,37 @@ class EventedStream(StripeStream):
     events: ClassVar[tuple[str, ...]]
 
     def pages(self, window: Window, cursor: Any) -> Iterator[WindowPage]:
-        relisting = bool(cursor) and cursor.get("relist", False)
         if window.start is None:
             yield from self._listed(None, window, cursor)
-        elif relisting or window.start < self.source_now() - EVENTS_REACH_BACK:
-            yield from self._relisted(window, cursor if relisting else None)
+            return
+        oldest_event = self.source_now() - EVENTS_REACH_BACK
+        if (cursor and "step" in cursor) or window.start < oldest_event:
+            yield from self._relisted(window, oldest_event, cursor if cursor and "step" in cursor else {"step": "list"})
         else:
-            yield from self._changed(window, window.start, cursor)
+            yield from self._changed(self.events, window.start, window.end, cursor)
 
-    def _relisted(self, window: Window, cursor: Any) -> Iterator[WindowPage]:
-        why = f" (everything listed again: the last window ended {window.start:%Y-%m-%d}, events reach back 30 days)"
-        log.warning("%s.%s: %s; what was deleted meanwhile stays.", self.context.source, self.name, why.strip(" ()"))
-        for records, next_cursor, origin in self._listed(None, window, cursor, version=window.end, why=why):
-            yield WindowPage(records, next_cursor and {**next_cursor, "relist": True}, origin)
+    def _relisted(self, window: Window, oldest_event: datetime, cursor: Any) -> Iterator[WindowPage]:
+        """Everything, then (no list tells of them) what the events that are left say was deleted."""
+        why = f" (everything listed again: read up to {window.start:%Y-%m-%d} only, and events reach back 30 days)"
+        deletions = tuple(each for each in self.events if each.endswith(".deleted"))
+        step, after = cursor["step"], cursor if "after" in cursor else None
+        if step == "list":
+            log.warning("%s.%s: %s.", self.context.source, self.name, why.strip(" ()"))
+            for records, next_cursor, origin in self._listed(None, window, after, version=window.end, why=why):
+                if next_cursor is not None:
+                    next_cursor = {"step": "list", **next_cursor}
+                elif deletions:
+                    next_cursor = {"step": "deletions"}
+                yield WindowPage(records, next_cursor, origin)
+            after = None
+        if deletions and oldest_event < window.end:
+            for records, next_cursor, origin in self._changed(deletions, oldest_event, window.end, after):
+                yield WindowPage(records, next_cursor and {"step": "deletions", **next_cursor}, origin)
 
-    def _changed(self, window: Window, start: datetime, cursor: Any) -> Iterator[WindowPage]:
+    def _changed(self, types: tuple[str, ...], start: datetime, end: datetime, cursor: Any) -> Iterator[WindowPage]:
         after = cursor["after"] if cursor else "the start"
-        for events, next_cursor in self._api.list("events", start, window.end, cursor, self.events):
-            origin = f"v1/{self.path} by events up to {window.end:%Y-%m-%dT%H:%M:%SZ}, after {after}"
+        for events, next_cursor in self._api.list("events", start, end, cursor, types):
+            origin = f"v1/{self.path} by events up to {end:%Y-%m-%dT%H:%M:%SZ}, after {after}"
             records = [self._fetched(change) for change in newest_changes(events, self.noun)]
             yield WindowPage(records, next_cursor, origin)
             after = next_cursor["after"] if next_cursor else after
@@ -110,7 +123,8 @@ class Charges(EventedStream):
     noun = "charge"
     events = (
         *("charge.succeeded", "charge.failed", "charge.pending", "charge.captured", "charge.expired"),
-        *("charge.refunded", "charge.updated", "charge.refund.updated", "refund.failed"),
+        *("charge.refunded", "charge.updated"),
+        *("charge.refund.updated", "refund.updated", "refund.failed"),  # they change what the charge says of them
         *("charge.dispute.created", "charge.dispute.closed"),
     )
 
