@@ -5,8 +5,8 @@ the most that can be selected in it, a connection is sized by `first` or
 `last`, and the actual cost comes from what came back. How the sizing is done
 it keeps to itself, saying only that it grows with the logarithm. The formula
 here, 2 + floor(2 ln n) times the cost of one node, money bags and page info
-free, gives the very costs that Shopify has reported for queries of one to 250
-nodes which apps have made public.
+free, is inferred: it gives the costs which Shopify's documentation and answers
+that apps have made public show for queries of one to 250 nodes, within a point.
 """
 
 from __future__ import annotations
