@@ -70,3 +70,32 @@ def record_dbt(url: str, delivery_id: uuid.UUID, status: str = "passed", execute
             " values (%s, 'dbt', 'unique', 'unique_fct_orders_order_id', 'fct_orders.order_id', 'error', %s, %s)",
             (delivery_id, status, executed),
         )
+
+
+def arrive(
+    database: psycopg.Connection,
+    source: str,
+    stream: str,
+    *,
+    at: datetime,
+    received: int,
+    rejected: int = 0,
+    status: str = "succeeded",
+) -> None:
+    """A run of 12 s that ended at `at` with one load; the stream is complete up to then."""
+    run = uuid.uuid4()
+    database.execute(
+        "insert into ops.runs (run_id, source, stream, status, started_at, finished_at)"
+        " values (%s, %s, %s, %s, %s::timestamptz - interval '12 s', %s)",
+        (run, source, stream, status, at, at),
+    )
+    database.execute(
+        "insert into ops.loads (load_id, run_id, source, stream, received, kept, already_there, rejected, bytes,"
+        " origin, committed_at) values (%s, %s, %s, %s, %s, %s, 0, %s, 1, 'page', %s)",
+        (uuid.uuid4(), run, source, stream, received, received - rejected, rejected, at),
+    )
+    database.execute(
+        "insert into ops.checkpoints (source, stream, watermark, last_record_at) values (%s, %s, %s, %s)"
+        " on conflict (source, stream) do update set watermark = excluded.watermark",
+        (source, stream, at, at),
+    )

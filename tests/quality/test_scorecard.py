@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -11,42 +10,13 @@ import pytest
 from rich.console import Console
 
 from quality.scorecard import render, write_scorecard
-from tests.quality.seeds import new_delivery
+from tests.quality.seeds import arrive, new_delivery
 
 
 @pytest.fixture
 def database(clean_warehouse: str) -> Iterator[psycopg.Connection]:
     with psycopg.connect(clean_warehouse, autocommit=True) as connection:
         yield connection
-
-
-def arrive(
-    database: psycopg.Connection,
-    source: str,
-    stream: str,
-    *,
-    at: datetime,
-    received: int,
-    rejected: int = 0,
-    status: str = "succeeded",
-) -> None:
-    """A run of 12 s that ended at `at` with one load; the stream is complete up to then."""
-    run = uuid.uuid4()
-    database.execute(
-        "insert into ops.runs (run_id, source, stream, status, started_at, finished_at)"
-        " values (%s, %s, %s, %s, %s::timestamptz - interval '12 s', %s)",
-        (run, source, stream, status, at, at),
-    )
-    database.execute(
-        "insert into ops.loads (load_id, run_id, source, stream, received, kept, already_there, rejected, bytes,"
-        " origin, committed_at) values (%s, %s, %s, %s, %s, %s, 0, %s, 1, 'page', %s)",
-        (uuid.uuid4(), run, source, stream, received, received - rejected, rejected, at),
-    )
-    database.execute(
-        "insert into ops.checkpoints (source, stream, watermark, last_record_at) values (%s, %s, %s, %s)"
-        " on conflict (source, stream) do update set watermark = excluded.watermark",
-        (source, stream, at, at),
-    )
 
 
 def shown() -> str:

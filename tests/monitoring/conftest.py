@@ -1,0 +1,68 @@
+"""A warehouse as it stands after a month of deliveries: the newest published, one source stale, some quarantine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from quality.scorecard import write_scorecard
+from settings import load_pipeline
+from tests.quality.seeds import arrive, new_candidate, new_delivery, record_dbt
+from warehouse.publish import publish
+
+HISTORY = """
+insert into marts_candidate.daily_sales_by_region
+select day::date, region, orders, orders * 2, gross, gross * 0.06, returns, gross * 0.94 - returns, gross * 0.17,
+  orders * 4.9, gross * 1.11 - returns + orders * 4.9, gross * 0.94 / orders, 'EUR'
+from (
+  select day, region, orders, orders * (38 + extract(isodow from day)) as gross, orders * 2.4 as returns
+  from generate_series(%(last)s::date - 29, %(last)s::date, interval '1 day') as day,
+    (values ('EU', 26), ('United Kingdom', 7), ('North America', 10), ('Rest of world', 4)) as regions (region, size),
+    lateral (select size + (size * 0.6 * abs(sin(extract(doy from day) * 0.9 + size)))::int as orders) as counts
+) as days
+"""
+SCORES = """
+insert into ops.scorecards (day, metric, value, unit, status)
+select day::date, 'quality_score', 100 - 9 * abs(sin(extract(doy from day) * 0.55)), 'percent', 'good'
+from generate_series(%(last)s::date - 29, %(last)s::date - 1, interval '1 day') as day
+where extract(day from day) <> 17
+"""
+REJECT = """
+insert into ops.quarantine (source, stream, record_key, record, content_hash, errors, origin, load_id)
+select source, stream, 'k' || number, 'x', decode(md5(source || number), 'hex'),
+  array[case when number % 3 = 0 then '/totalPriceSet/shopMoney/amount: null is not of type "string"'
+        else '/email: <b>"nobody"</b> is not an "email"' end], 'page', load_id
+from ops.loads, generate_series(1, case source when 'shopify' then 7 else 2 end) as number
+where stream in ('orders', 'events')
+"""
+
+
+@pytest.fixture(scope="session")
+def delivered(new_warehouse: Callable[[str], str]) -> str:
+    """Its URL."""
+    url = new_warehouse("monitoring_delivered")
+    now = datetime.now(UTC)
+    pipeline = load_pipeline()
+    last = now.astimezone(pipeline.shop.zone).date() - timedelta(days=1)
+    with psycopg.connect(url, autocommit=True) as database:
+        for source, block in pipeline.sources.items():
+            age = timedelta(hours=40) if source == "email" else timedelta(hours=3)
+            for stream in block.streams:
+                rejected = {"orders": 7, "events": 2}.get(stream, 0)
+                arrive(database, source, stream, at=now - age, received=500, rejected=rejected)
+        database.execute(REJECT)
+        new_candidate(url)
+        database.execute("truncate marts_candidate.daily_sales_by_region")
+        database.execute(HISTORY, {"last": last})
+        database.execute(SCORES, {"last": last})
+        delivery = new_delivery(url, day=last, as_of=now - timedelta(hours=3))
+        database.execute(
+            "update ops.deliveries set status = 'passed', stale_sources = '{email}' where delivery_id = %s", (delivery,)
+        )
+    record_dbt(url, delivery)
+    publish(delivery, url)
+    write_scorecard(delivery, url)
+    return url
