@@ -107,7 +107,7 @@ class SftpFolder:
         """Write a file's bytes to `into`. Raises FetchFailed; FileNotFoundError when it has gone meanwhile."""
         path = f"{self._folder}{folder}/{name}"
         try:
-            return self._retried(f"fetching {path}", lambda sftp: self._fetch(sftp, path, name, into))
+            return self._retried(f"{folder}/{name}", lambda sftp: self._fetch(sftp, path, name, into), one_file=True)
         except PermissionError:
             raise FetchFailed(f"{folder}/{name}: the server does not let {self._user} read it") from None
 
@@ -141,33 +141,30 @@ class SftpFolder:
             after = _remote_file(name, remote.stat())
         return Fetched(digest.hexdigest(), before, after)
 
-    def _retried(self, what: str, action: Callable[[paramiko.SFTPClient], Answer]) -> Answer:
+    def _retried(self, what: str, action: Callable[[paramiko.SFTPClient], Answer], one_file: bool = False) -> Answer:
         deadline = time.monotonic() + self._http.deadline.total_seconds()
         attempts = self._http.attempts
         for attempt in range(1, attempts + 1):
-            connected = False
             try:
-                sftp = self._connect()
-                connected = True
-                return action(sftp)
+                return action(self._connect())
             except (FileNotFoundError, PermissionError):
                 raise
             except (OSError, EOFError, paramiko.SSHException, _ShortRead) as error:
                 reason = _reason(error)
-                about_file = connected and self._is_active() and not isinstance(error, TimeoutError)
+                about_file = one_file and self._is_active() and not isinstance(error, TimeoutError)
                 self._disconnect()
                 pause = random.uniform(0.5, 1) * min(LONGEST_BACKOFF_SECONDS, BACKOFF_SECONDS * 2 ** (attempt - 1))
                 tired = attempt == attempts or time.monotonic() + pause >= deadline
                 if about_file and (tired or not self._patient):
                     # One file that cannot be had must not cost every later one the whole patience too.
                     self._patient = False
-                    raise FetchFailed(f"{what}: {reason} ({attempt} tries)") from None
+                    raise FetchFailed(f"{what}: {reason} (tries: {attempt})") from None
                 if tired:
                     raise HeadwaterError(
-                        f"{self._place}: {what} failed: {reason}, after {attempt} tries;"
+                        f"{self._place} cannot be read ({what}): {reason}, after {attempt} tries;"
                         f" check {self._url_name} and the network."
                     ) from None
-                log.warning("%s: %s failed: %s; trying again in %.1f s", self._place, what, reason, pause)
+                log.warning("%s: %s: %s; trying again in %.1f s", self._place, what, reason, pause)
             self.wait(pause)
         raise AssertionError("unreachable: the last try returns or raises")
 
