@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -27,6 +28,9 @@ stats.incr("ti_failures", tags={"dag_id": "deliver", "task_id": "dbt"})
 stats.gauge("dag_processing.import_errors", 3)
 stats.timing("task.duration", 1500, tags={"dag_id": "deliver", "task_id": "dbt"})
 """
+
+
+USED = {"scheduler_heartbeat", "ti_failures", "task.duration", "dag_processing.import_errors"}  # by rules and panels
 
 
 def exposed(metrics: AirflowMetrics) -> str:
@@ -63,6 +67,18 @@ def test_airflows_packets_become_labelled_metrics(tmp_path: Path) -> None:
         "airflow_statsd_dropped_total 0.0",
     ):
         assert f"\n{line}\n" in text, text
+
+
+def test_airflow_knows_the_names_that_alerts_and_panels_use() -> None:
+    from airflow._shared.observability.metrics.metrics_registry import MetricsRegistry
+
+    registry = MetricsRegistry()
+    assert all(registry.get(name) for name in USED)
+    monitoring = Path(__file__).resolve().parents[2] / "monitoring"
+    files = [*monitoring.glob("prometheus/rules/*.yml"), *monitoring.glob("grafana/dashboards/*.json")]
+    used = {name for path in files for name in re.findall(r"airflow_(\w+)", path.read_text())}
+    used = {re.sub(r"(_seconds_(sum|count)|_total)$", "", name) for name in used}
+    assert used == {name.replace(".", "_") for name in USED}
 
 
 def test_nonsense_and_too_many_series_are_dropped_and_counted() -> None:
