@@ -20,7 +20,7 @@
             where record_key in (
                 select loaded.record_key
                 from {{ relation }} as loaded
-                where loaded._load_timestamp >= {{ newest_seen('_load_timestamp') }}
+                where loaded._load_timestamp >= {{ newest_seen('_load_timestamp', var('overlap')) }}
             )
         {% endif %}
         order by record_key, record_version desc, _load_timestamp desc, content_hash desc
@@ -35,6 +35,8 @@
                 and known._content_hash = newest.content_hash
         )
     {% endif %}
+    -- A fence: without it the planner would clean the document again for each column that reads it.
+    offset 0
 {% endmacro %}
 
 

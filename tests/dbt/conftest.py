@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,6 +55,3 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
         raise result.exception
     assert isinstance(result.result, Manifest)
     return result.result
-
-
-os.environ.setdefault("DO_NOT_TRACK", "1")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dbt.artifacts.resources.types import NodeType
 from dbt.contracts.graph.manifest import Manifest
-from dbt.contracts.graph.nodes import GenericTestNode, ModelNode
+from dbt.contracts.graph.nodes import GenericTestNode, ModelNode, SeedNode
 
 PROJECT = Path(__file__).resolve().parents[2] / "dbt"
 PII = {"none", "direct", "indirect", "pseudonym"}
@@ -66,8 +67,9 @@ def test_every_model_says_what_it_is_beside_itself(models: list[ModelNode]) -> N
 
 
 def test_every_column_says_what_it_is_and_how_personal(models: list[ModelNode], manifest: Manifest) -> None:
-    seeds = [node for node in manifest.nodes.values() if node.resource_type == NodeType.Seed]
-    for thing in [*models, *seeds, *manifest.sources.values()]:
+    seeds = [node for node in manifest.nodes.values() if isinstance(node, SeedNode)]
+    things: list[Any] = [*models, *seeds, *manifest.sources.values()]
+    for thing in things:
         for column in thing.columns.values():
             assert column.description, f"{thing.name}.{column.name}"
             assert column.config.meta.get("pii") in PII, f"{thing.name}.{column.name}"

@@ -4,11 +4,11 @@
 
 {% set attribution_window = "interval '" ~ var('attribution_window_days') * 24 ~ " hours'" %}
 
-with orders as (
+with orders as not materialized (
     select * from {{ ref('fct_orders') }}
 ),
 
-clicks as (
+clicks as not materialized (
     select
         *,
         event_id collate "C" as tie_breaker

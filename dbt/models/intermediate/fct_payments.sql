@@ -2,19 +2,19 @@
     {'columns': ['charge_id'], 'unique': true}, {'columns': ['order_id']}, {'columns': ['_built_at']}
 ]) }}
 
-with charges as (
+with charges as not materialized (
     select * from {{ ref('stg_stripe__charges') }}
 ),
 
-refunds as (
+refunds as not materialized (
     select * from {{ ref('stg_stripe__refunds') }}
 ),
 
-disputes as (
+disputes as not materialized (
     select * from {{ ref('stg_stripe__disputes') }}
 ),
 
-balance_transactions as (
+balance_transactions as not materialized (
     select * from {{ ref('stg_stripe__balance_transactions') }}
 ),
 

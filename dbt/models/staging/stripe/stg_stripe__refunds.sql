@@ -1,6 +1,6 @@
 {{ config(indexes=[
     {'columns': ['_record_key'], 'unique': true}, {'columns': ['_load_timestamp']}, {'columns': ['_built_at']},
-    {'columns': ['charge_id']}
+    {'columns': ['refund_id']}, {'columns': ['charge_id']}
 ]) }}
 
 with versions as (
