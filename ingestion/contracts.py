@@ -47,8 +47,7 @@ class Contract:
             if self._strict.is_valid(document):
                 return Verdict(document, [])
             errors = [_short(f"{_path(e.instance_path)}: {e.message}") for e in self._validator.iter_errors(document)]
-            if not errors:
-                self._note_drift(document)
+            self._note_drift(document)
         except (ValueError, RecursionError) as error:
             return Verdict(None, [_short(f"cannot be checked: {_why(error)}")])
         return Verdict(document, errors)

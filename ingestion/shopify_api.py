@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from ingestion.cut import at
+from ingestion.cut import at, members
 from ingestion.http import HttpClient, Response
 from settings import HeadwaterError, secret, setting
 from settings.pipeline import Http
@@ -64,6 +64,12 @@ class Queries:
             position += 1
         return "\n".join(self._parts[name] for name in wanted)
 
+    def size(self, operation: str, field: str) -> int:
+        """How many of `field` the operation asks for."""
+        found = re.search(rf"\b{field}\(first: (\d+)", self.text(operation))
+        assert found, f"{operation} asks for no number of {field}"
+        return int(found[1])
+
 
 class ShopifyApi:
     """Asks the operations of `queries`. Raises HeadwaterError when a setting that it needs is missing."""
@@ -78,8 +84,8 @@ class ShopifyApi:
         self._seen = time.monotonic()
         self._version_noted = False
 
-    def ask(self, operation: str, **variables: object) -> bytes:
-        """The bytes of the answer's `data`.
+    def ask(self, operation: str, *path: str, **variables: object) -> bytes:
+        """The bytes of what stands at `path` in the answer's data.
 
         Raises QueryTooDear, HttpError, and HeadwaterError with Shopify's own words for what it refuses; an answer
         with errors is never taken in part.
@@ -92,7 +98,7 @@ class ShopifyApi:
             outcome = self._outcome(answer)
             self._learn(operation, outcome, answer)
             if outcome.errors is None:
-                return at(answer.body, "data")
+                return self._found(operation, answer, path)
             reason = self._judge(operation, outcome.errors)
             pause = random.uniform(0.5, 1.0) * min(30.0, 0.5 * 2**attempt)
             if attempt == self._limits.attempts or time.monotonic() + pause >= deadline:
@@ -103,16 +109,21 @@ class ShopifyApi:
             f"{self._source} still answers {reason!r} to {operation} after {attempt} tries; try later."
         )
 
+    def _found(self, operation: str, answer: Response, path: tuple[str, ...]) -> bytes:
+        try:
+            return at(answer.body, "data", *path)
+        except ValueError as error:  # a proxy's answer, or an object that was deleted since its page was read
+            raise HeadwaterError(
+                f"{self._source} answered {operation} in another shape: {error}; try again."
+            ) from error
+
     def _outcome(self, answer: Response) -> _Outcome:
         try:
             return msgspec.json.decode(answer.body, type=_Outcome)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             # A record inside cannot be decoded (its contract will say so); the errors must still be seen.
-            try:
-                errors = msgspec.json.decode(at(answer.body, "errors"))
-            except ValueError:
-                errors = None
-            return _Outcome(errors=errors)
+            errors = members(answer.body).get("errors")
+            return _Outcome(errors=errors.decode("utf-8", "replace") if errors else None)
 
     def _learn(self, operation: str, outcome: _Outcome, answer: Response) -> None:
         cost = outcome.extensions.cost if outcome.extensions else None

@@ -27,8 +27,8 @@ from settings import HeadwaterError
 
 QUERIES = Queries(Path(__file__).with_suffix(".graphql"))
 MOST_OF_A_LIST = 250  # the longest that Shopify gives at once
-REFUNDS_IN_A_PAGE = 5  # as in shopify.graphql; a list that is full may have more
-TRANSACTIONS_IN_A_PAGE = 10
+REFUNDS_IN_A_PAGE = QUERIES.size("Orders", "refunds")  # these two have no pages: one that is full may have more
+TRANSACTIONS_IN_A_PAGE = QUERIES.size("Orders", "transactions")
 
 
 class _PageInfo(msgspec.Struct, rename="camel"):
@@ -76,10 +76,9 @@ class ShopifyStream(WindowedStream):
 
     def pages(self, window: Window, cursor: Any) -> Iterator[WindowPage]:
         while True:
-            data, asked_after = self._page(window, cursor), cursor
-            connection = members(at(data, self.name))
-            info = msgspec.json.decode(connection["pageInfo"], type=_PageInfo)
-            records = [Record(self.completed(node)) for node in elements(connection["nodes"])]
+            asked_after = cursor
+            nodes, info = _connection(self._page(window, cursor))
+            records = [Record(self.completed(node)) for node in nodes]
             cursor = info.end_cursor if info.has_next_page else None
             if info.has_next_page and (cursor is None or cursor == asked_after):
                 raise HeadwaterError(f"{self.context.source}: the list of {self.name} does not move on from {cursor}.")
@@ -96,7 +95,7 @@ class ShopifyStream(WindowedStream):
     def _page(self, window: Window, cursor: Any) -> bytes:
         while True:
             try:
-                return self.api.ask(self.operation, first=self.first, after=cursor, query=_search(window))
+                return self.api.ask(self.operation, self.name, first=self.first, after=cursor, query=_search(window))
             except QueryTooDear:
                 if self.first == 1:
                     raise
@@ -104,19 +103,15 @@ class ShopifyStream(WindowedStream):
 
     def rest_of(self, operation: str, member: str, id: str, so_far: bytes) -> bytes:
         """The connection `so_far` with all of its nodes, as JSON."""
-        connection = members(so_far)
-        nodes = elements(connection["nodes"])
-        info = msgspec.json.decode(connection["pageInfo"], type=_PageInfo)
+        nodes, info = _connection(so_far)
         while info.has_next_page:
-            data = self.api.ask(operation, id=id, after=info.end_cursor)
-            connection = members(at(data, "node", member))
-            nodes += elements(connection["nodes"])
-            info = msgspec.json.decode(connection["pageInfo"], type=_PageInfo)
-        return b'{"nodes":[' + b",".join(nodes) + b'],"pageInfo":' + connection["pageInfo"] + b"}"
+            more, info = _connection(self.api.ask(operation, "node", member, id=id, after=info.end_cursor))
+            nodes += more
+        return b'{"nodes":[' + b",".join(nodes) + b'],"pageInfo":' + msgspec.json.encode(info) + b"}"
 
     def all_of(self, operation: str, member: str, id: str) -> bytes:
         """The whole of a list that has no pages."""
-        found = at(self.api.ask(operation, id=id), "node", member)
+        found = self.api.ask(operation, "node", member, id=id)
         if len(elements(found)) >= MOST_OF_A_LIST:
             raise HeadwaterError(f"{id} has {MOST_OF_A_LIST} {member} or more, and Shopify gives no way to the rest.")
         return found
@@ -194,6 +189,11 @@ class Source(BaseSource):
 
     def close(self) -> None:
         self._api.http.close()
+
+
+def _connection(document: bytes) -> tuple[list[bytes], _PageInfo]:
+    """The nodes, as their bytes, and whether there are more."""
+    return elements(at(document, "nodes")), msgspec.json.decode(at(document, "pageInfo"), type=_PageInfo)
 
 
 def _search(window: Window) -> str:

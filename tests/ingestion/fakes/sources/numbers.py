@@ -14,7 +14,7 @@ from settings import HeadwaterError
 
 
 class Items(WindowedStream):
-    """Options: count, page and size (of pages, of texts), pause (seconds a page), bad and new (which), fails_at, now."""
+    """Options: count, page and size (of pages, of texts), pause (seconds a page), bad, new (which), fails_at, now."""
 
     name = "items"
 
