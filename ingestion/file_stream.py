@@ -106,7 +106,7 @@ class CsvStream(Stream):
             if not file.is_whole(fetched):
                 raise _Changing
             if fetched.sha256 in self._given or self.context.knows_file(fetched.sha256):
-                self._same = [*self._same, file.listed][-REMEMBERED:]
+                self._same = [*self._same, fetched.before][-REMEMBERED:]
                 return
             total = csv_files.check(content, path, self.columns)
             self._given.add(fetched.sha256)
@@ -116,8 +116,9 @@ class CsvStream(Stream):
                 if pages.add(Record(row.data, origin=f"{path}, line {row.line}")) and done < total:
                     pages.half = {"sha256": fetched.sha256, "name": path, "rows": done}
                     yield pages.page(self._bookmark(pages.half))
-        modified_at = datetime.fromtimestamp(file.listed.modified, UTC)
-        if pages.end(LoadedFile(fetched.sha256, path, file.listed.size, modified_at, total)):
+        # As it was when it was opened: should the listing have been of another content, that is fetched next time.
+        modified_at = datetime.fromtimestamp(fetched.before.modified, UTC)
+        if pages.end(LoadedFile(fetched.sha256, path, fetched.before.size, modified_at, total)):
             yield pages.page(self._bookmark(pages.half))
 
     def _bookmark(self, half: dict[str, Any] | None) -> State:
@@ -182,7 +183,10 @@ def _complete_up_to(listed: set[RemoteFile], done: set[RemoteFile], markers: lis
 
 
 def _settle_seconds(context: Context) -> float:
-    value = context.settings.options.get("settle_seconds", SETTLE_SECONDS)
+    place, options = f"pipeline.yml, sources.{context.source}.options", context.settings.options
+    if unknown := sorted(options.keys() - {"settle_seconds"}):
+        raise SettingsError(f"{place}: there is no option {', '.join(unknown)}; there is settle_seconds.")
+    value = options.get("settle_seconds", SETTLE_SECONDS)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 600:
-        raise SettingsError(f"pipeline.yml, sources.{context.source}.options.settle_seconds: 0 to 600 seconds, please.")
+        raise SettingsError(f"{place}.settle_seconds: {value!r} is no number of seconds from 0 to 600.")
     return float(value)

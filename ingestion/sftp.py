@@ -171,6 +171,7 @@ class SftpFolder:
     def _connect(self) -> paramiko.SFTPClient:
         if self._sftp is not None:
             return self._sftp
+        self.wait(0)  # not after `close`
         timeout = self._http.timeout.total_seconds()
         ssh = paramiko.SSHClient()
         ssh.set_log_channel(_TRANSPORT_LOG)

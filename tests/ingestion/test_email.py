@@ -288,6 +288,31 @@ def pipeline() -> Pipeline:
     return whole.model_copy(update={"sources": {**whole.sources, "email": settings_of("email", settle_seconds=0.01)}})
 
 
+@pytest.mark.parametrize("options", [{"settle_second": 2}, {"settle_seconds": "2s"}])
+def test_an_option_that_cannot_be_used_is_named(server: SftpServer, options: dict[str, Any]) -> None:
+    source = Source(Context("email", settings_of("email", **options)))
+    with pytest.raises(HeadwaterError, match=r"sources.email.options.*settle_second"):
+        source.stream("events")
+
+
+def test_a_spoilt_row_and_a_drifted_header_do_not_keep_a_file_back(
+    clean_warehouse: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(5, "tiny", date(2026, 10, 20))
+    faults = Faults([Fault(target="sftp", kind="bad_record"), Fault(target="sftp", kind="drift")])
+    server = SftpServer(WorldRef(world), password=PASSWORD, faults=faults)
+    server.start()
+    try:
+        point_to(server, monkeypatch, PASSWORD)
+        (result,) = sync("email", ["events"], pipeline=pipeline())
+        assert (result.error, result.counts.rejected, result.new_fields) == (None, 1, ("device", "link"))
+        (result,) = sync("email", ["events"], pipeline=pipeline())
+        assert result.error is None, "the two files are there again, as they should be"
+        assert events(clean_warehouse) == {(it.id, it.type, it.email) for it in world.email_events}
+    finally:
+        server.stop()
+
+
 def test_the_warehouse_holds_what_the_shop_logged_and_then_only_the_change(
     clean_warehouse: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
