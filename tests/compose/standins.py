@@ -39,9 +39,10 @@ DOCKERFILES = {
     """,
     "prom/alertmanager": """
         RUN mkdir -p /alertmanager && chown nobody /alertmanager
+        RUN ln -s /usr/bin/prometheus-alertmanager /bin/alertmanager
         USER nobody
         VOLUME /alertmanager
-        ENTRYPOINT ["/usr/bin/prometheus-alertmanager"]
+        ENTRYPOINT ["/bin/alertmanager"]
     """,
     "grafana/grafana": """
         COPY grafana_standin.py /grafana_standin.py
