@@ -43,9 +43,15 @@ def sync(
     _known(source, streams)
     with SyncDisplay(quiet) as display:
         results = run_sync(source, streams, on_progress=display.update)
+    failed: dict[str, list[str]] = {}
     for result in results:
-        display.result(result)
-    if any(result.error for result in results):
+        if result.error:
+            failed.setdefault(result.error, []).append(f"{result.source}.{result.stream}")
+        else:
+            display.result(result)
+    for error, names in failed.items():
+        typer.echo(f"{', '.join(names)}: failed: {error}", err=True)
+    if failed:
         raise typer.Exit(1)
 
 

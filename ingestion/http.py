@@ -5,6 +5,7 @@ A body that cannot be read whole or is no JSON counts as a failed try. No header
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import random
 import threading
@@ -90,6 +91,8 @@ class HttpClient:
         self._date: str | None = None
         self._session = requests.Session()
         self._session.auth = lambda request: request  # a ~/.netrc must not replace our Authorization header
+        if _is_loopback(parts.hostname):
+            self._session.trust_env = False  # no proxy leads to this machine
         self._session.headers.update({"Accept": "application/json", "User-Agent": "headwater", **headers})
 
     def get_json(self, path: str, params: Mapping[str, Any] | None = None) -> Response:
@@ -244,6 +247,13 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
             return None
         seconds = (when - (_http_date(headers.get("Date")) or datetime.now(UTC))).total_seconds()
     return max(0.0, seconds) if seconds < float("inf") else None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _http_date(value: str | None) -> datetime | None:

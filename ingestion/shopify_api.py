@@ -13,6 +13,7 @@ import msgspec
 
 from ingestion.cut import at, members
 from ingestion.http import HttpClient, Response
+from ingestion.window import CursorRefused
 from settings import HeadwaterError, secret, setting
 from settings.pipeline import Http
 
@@ -163,4 +164,6 @@ class ShopifyApi:
             raise HeadwaterError(
                 f"{self._source} denies {operation}: {message} Give the app of {TOKEN} the access scope it names."
             )
+        if "invalid cursor" in message.lower():
+            raise CursorRefused(f"{self._source} refused {operation}: {message}")
         raise HeadwaterError(f"{self._source} refused {operation}: {message}")

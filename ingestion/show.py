@@ -16,7 +16,7 @@ PLAIN_SECONDS = 5.0
 
 
 class SyncDisplay:
-    """Give `update` to sync as `on_progress`; then show each result."""
+    """Give `update` to sync as `on_progress`; then show each good result."""
 
     def __init__(self, quiet: bool = False):
         self._console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
@@ -54,11 +54,8 @@ class SyncDisplay:
             print(f"{line}, {progress.seconds:.0f} s", flush=True)
 
     def result(self, result: RunResult) -> None:
-        """One line: what the run did, or why it failed."""
+        """One line: what the run did."""
         name, counts = f"{result.source}.{result.stream}", result.counts
-        if result.error:
-            print(f"{name}: failed: {result.error}", file=sys.stderr)
-            return
         rejected = f", {counts.rejected:,} rejected" if counts.rejected else ""
         fields = f"; new fields: {', '.join(result.new_fields)}" if result.new_fields else ""
         print(

@@ -96,7 +96,9 @@ def sync_stream(
     new_fields = tuple(sorted(contract.new_fields))
     if new_fields:
         log.warning("%s.%s has fields that its contract does not name: %s", source, stream, ", ".join(new_fields))
-    return RunResult(source, stream, writer.counts, writer.batches, run.bytes, run.seconds, new_fields)
+    result = RunResult(source, stream, writer.counts, writer.batches, run.bytes, run.seconds, new_fields)
+    log.info("%s.%s: %s in %.1f s", source, stream, result.counts, result.seconds)
+    return result
 
 
 def sync(

@@ -6,12 +6,16 @@ cursor; what changes meanwhile gets a later time and belongs to the next window.
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, NamedTuple
 
 from ingestion.source import Page, Record, State, Stream, parse_time
+from settings import HeadwaterError
+
+log = logging.getLogger(__name__)
 
 
 class Window(NamedTuple):
@@ -27,6 +31,10 @@ class WindowPage(NamedTuple):
     records: list[Record]
     next_cursor: Any
     origin: str
+
+
+class CursorRefused(HeadwaterError):
+    """The source no longer takes a cursor that it gave; `pages` raises it, and the window is read from its start."""
 
 
 class WindowedStream(Stream):
@@ -62,13 +70,23 @@ class WindowedStream(Stream):
         end = parse_time(window["end"], "end")
         start = parse_time(window["start"], "start") if window["start"] else None
         origin = f"{self.name} up to {window['end']}"
-        for records, cursor, origin in self.pages(Window(start, end), window["cursor"]):
+        for records, cursor, origin in self._from(Window(start, end), window["cursor"]):
             if cursor is None:
                 yield self._last(records, end, origin)
                 return
             state = {"watermark": watermark, "window": {**window, "cursor": cursor}}
             yield Page(records, state, origin, datetime.now(UTC))
         yield self._last([], end, origin)
+
+    def _from(self, window: Window, cursor: Any) -> Iterator[WindowPage]:
+        try:
+            yield from self.pages(window, cursor)
+        except CursorRefused as error:
+            if cursor is None:
+                raise
+            # What was read twice changes nothing: it is there already.
+            log.warning("%s: %s; reading its window from the start", self.name, error)
+            yield from self.pages(window, None)
 
     def _last(self, records: list[Record], end: datetime, origin: str) -> Page:
         state = {"watermark": end.isoformat(), "window": None}

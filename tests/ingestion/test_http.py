@@ -146,6 +146,14 @@ def test_the_servers_clock_is_read_from_its_last_answer(scripted: Scripted) -> N
     assert found.server_time() == datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
+def test_a_proxy_is_not_asked_for_this_machine(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    assert client(scripted.url).get_json("v1/x").status == 200
+
+
 def test_a_post_carries_its_json_and_the_key(scripted: Scripted) -> None:
     client(scripted.url).post_json("graphql.json", {"query": "{ shop }"})
     asked = scripted.asked[0]

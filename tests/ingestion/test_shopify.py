@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import requests
 from graphql import OperationDefinitionNode, parse, validate
@@ -190,6 +191,18 @@ def test_lists_that_a_page_cuts_short_are_fetched_to_their_end(
     assert not any(part["pageInfo"]["hasNextPage"] for part in parts)
     variants = current(query, "products")[f"gid://shopify/Product/{product.id}"]["variants"]["nodes"]
     assert len(variants) == len(product.variants)
+
+
+def test_a_half_read_window_whose_cursor_is_refused_is_read_from_its_start(
+    clean_warehouse: str, world: World, shop: str, query: Query
+) -> None:
+    stale = {"watermark": None, "window": {"start": None, "end": world.now.isoformat(), "cursor": "of an older API"}}
+    with psycopg.connect(clean_warehouse) as connection:
+        connection.execute(
+            "insert into ops.checkpoints (source, stream, state) values ('shopify', 'orders', %s)", (json.dumps(stale),)
+        )
+    assert sync_stream("shopify", "orders").counts.kept == len(world.orders)
+    assert query("select watermark from ops.checkpoints") == [(world.now,)]
 
 
 def _with_id(thing: Any, number: int) -> Any:
