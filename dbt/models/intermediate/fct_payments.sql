@@ -14,8 +14,8 @@ disputes as not materialized (
     select * from {{ ref('stg_stripe__disputes') }}
 ),
 
-balance_transactions as not materialized (
-    select * from {{ ref('stg_stripe__balance_transactions') }}
+movements as not materialized (
+    select * from {{ ref('fct_balance_movements') }}
 ),
 
 changed as (
@@ -25,10 +25,7 @@ changed as (
     union distinct
     select charge_id from disputes {{ where_changed() }}
     union distinct
-    select coalesce(refunds.charge_id, disputes.charge_id, moved.source_id) as charge_id
-    from (select source_id from balance_transactions {{ where_changed() }}) as moved
-    left join refunds on moved.source_id = refunds.refund_id
-    left join disputes on moved.source_id = disputes.dispute_id
+    select charge_id from movements {{ where_changed() }}
 ),
 
 changed_charges as (
@@ -61,36 +58,17 @@ disputed as (
     order by charge_id asc, created_at desc, dispute_id desc
 ),
 
--- The charge itself, its refunds and its disputes each move money on the balance.
-movements as (
-    select
-        charge_id,
-        charge_id as source_id
-    from changed
-    union distinct
-    select
-        charge_id,
-        refund_id
-    from refunds
-    where charge_id in (select changed.charge_id from changed)
-    union distinct
-    select
-        charge_id,
-        dispute_id
-    from disputes
-    where charge_id in (select changed.charge_id from changed)
-),
-
 settled as (
     select
-        movements.charge_id,
-        max(balance_transactions.currency) as currency,
-        sum(balance_transactions.fee_minor) as fees_minor,
-        sum(balance_transactions.net_minor) as net_minor
+        charge_id,
+        max(currency) as currency,
+        sum(fee_minor) as fees_minor,
+        sum(net_minor) as net_minor
     from movements
-    inner join balance_transactions on movements.source_id = balance_transactions.source_id
-    where not balance_transactions.is_deleted
-    group by movements.charge_id
+    where
+        not is_deleted
+        and charge_id in (select changed.charge_id from changed)
+    group by charge_id
 ),
 
 final as (

@@ -1,6 +1,6 @@
 {{ config(indexes=[
     {'columns': ['_record_key'], 'unique': true}, {'columns': ['_load_timestamp']}, {'columns': ['_built_at']},
-    {'columns': ['source_id']}
+    {'columns': ['balance_transaction_id']}, {'columns': ['source_id']}
 ]) }}
 
 with versions as (
