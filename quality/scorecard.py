@@ -67,7 +67,7 @@ def quality_score(metrics: Iterable[Metric]) -> Metric:
         "delivery": _delivery_part(one["delivered"], one["delivered_on_time"]),
     }
     known = {name: value for name, value in parts.items() if value is not None}
-    detail = ", ".join(f"{name} {'unknown' if (v := parts[name]) is None else f'{v:.0f}'}" for name in parts)
+    detail = ", ".join(f"{name} {'unknown' if (v := parts[name]) is None else int(v)}" for name in parts)
     if parts["checks"] is None:
         return Metric("quality_score", "", None, "percent", "unknown", detail)
     score = sum(known.values()) / len(known)
