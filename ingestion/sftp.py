@@ -1,30 +1,24 @@
 """A folder on an SFTP server: listed and fetched over a connection to the one pinned host key, with bounded retries.
 
-For a source NAME the settings are NAME_SFTP_URL, NAME_SFTP_HOST_KEY and NAME_SFTP_PASSWORD or NAME_SFTP_PRIVATE_KEY.
+Where it is and how to log in: ingestion/sftp_address.py.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import logging
-import os
 import random
 import socket
 import stat
 import threading
 import time
 from collections.abc import Callable
-from itertools import pairwise
-from pathlib import Path
 from typing import BinaryIO, NamedTuple, TypeVar
-from urllib.parse import unquote, urlsplit
 
 import paramiko
-from paramiko.pkey import UnknownKeyType
 
-from settings import HeadwaterError, SettingsError, secret, setting
+from ingestion.sftp_address import SftpAddress
+from settings import HeadwaterError
 from settings.pipeline import Http
 
 CHUNK_BYTES = 32_768
@@ -82,10 +76,7 @@ class SftpFolder:
 
     def __init__(self, prefix: str, http: Http):
         self._prefix, self._http = prefix, http
-        self._url_name, self._key_name = f"{prefix}_SFTP_URL", f"{prefix}_SFTP_HOST_KEY"
-        self._host, self._port, self._user, self._folder = _address(self._url_name)
-        self._pinned = _host_key(self._key_name, self._host, self._port)
-        self._password, self._private_key = _login(prefix)
+        self._to = SftpAddress.from_settings(prefix)
         self._patient = True
         self._stopped = threading.Event()
         self._ssh: paramiko.SSHClient | None = None
@@ -93,23 +84,23 @@ class SftpFolder:
 
     def listing(self, folder: str) -> list[RemoteFile]:
         """The files in `folder` of this folder, by name; raises HeadwaterError when it is not there."""
-        path = f"{self._folder}{folder}"
+        path = f"{self._to.folder}{folder}"
         try:
             found = self._retried(f"listing {path}", lambda sftp: sftp.listdir_attr(path))
         except FileNotFoundError:
-            raise HeadwaterError(f"{self._place} has no folder {path}; check {self._url_name}.") from None
+            raise HeadwaterError(f"{self._place} has no folder {path}; check {self._prefix}_SFTP_URL.") from None
         except PermissionError:
-            raise HeadwaterError(f"{self._place} does not let {self._user} list {path}.") from None
+            raise HeadwaterError(f"{self._place} does not let {self._to.user} list {path}.") from None
         files = (_remote_file(it.filename, it) for it in found if not stat.S_ISDIR(it.st_mode or 0))
         return sorted(files)
 
     def fetch(self, folder: str, name: str, into: BinaryIO) -> Fetched:
         """Write a file's bytes to `into`. Raises FetchFailed; FileNotFoundError when it has gone meanwhile."""
-        path = f"{self._folder}{folder}/{name}"
+        path = f"{self._to.folder}{folder}/{name}"
         try:
             return self._retried(f"{folder}/{name}", lambda sftp: self._fetch(sftp, path, name, into), one_file=True)
         except PermissionError:
-            raise FetchFailed(f"{folder}/{name}: the server does not let {self._user} read it") from None
+            raise FetchFailed(f"{folder}/{name}: the server does not let {self._to.user} read it") from None
 
     def wait(self, seconds: float) -> None:
         """Sleep, but not past `close`."""
@@ -122,7 +113,7 @@ class SftpFolder:
 
     @property
     def _place(self) -> str:
-        return f"sftp://{self._host}:{self._port}"
+        return f"sftp://{self._to.host}:{self._to.port}"
 
     def _fetch(self, sftp: paramiko.SFTPClient, path: str, name: str, into: BinaryIO) -> Fetched:
         into.seek(0)
@@ -162,7 +153,7 @@ class SftpFolder:
                 if tired:
                     raise HeadwaterError(
                         f"{self._place} cannot be read ({what}): {reason}, after {attempt} tries;"
-                        f" check {self._url_name} and the network."
+                        f" check {self._prefix}_SFTP_URL and the network."
                     ) from None
                 log.warning("%s: %s: %s; trying again in %.1f s", self._place, what, reason, pause)
             self.wait(pause)
@@ -176,17 +167,17 @@ class SftpFolder:
         ssh = paramiko.SSHClient()
         ssh.set_log_channel(_TRANSPORT_LOG)
         ssh.set_missing_host_key_policy(_Refuse())
-        name = self._host if self._port == 22 else f"[{self._host}]:{self._port}"
-        ssh.get_host_keys().add(name, self._pinned.get_name(), self._pinned)
+        name = self._to.host if self._to.port == 22 else f"[{self._to.host}]:{self._to.port}"
+        ssh.get_host_keys().add(name, self._to.host_key.get_name(), self._to.host_key)
         try:
-            sock = socket.create_connection((self._host, self._port), timeout)
+            sock = socket.create_connection((self._to.host, self._to.port), timeout)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             ssh.connect(
-                self._host,
-                self._port,
-                self._user,
-                password=self._password,
-                pkey=self._private_key,
+                self._to.host,
+                self._to.port,
+                self._to.user,
+                password=self._to.password,
+                pkey=self._to.private_key,
                 sock=sock,
                 timeout=timeout,
                 banner_timeout=timeout,
@@ -198,13 +189,13 @@ class SftpFolder:
         except (paramiko.BadHostKeyException, _OtherHostKey):
             ssh.close()
             raise HeadwaterError(
-                f"{self._place} shows another host key than {self._key_name} says: nothing was sent to it."
+                f"{self._place} shows another host key than {self._prefix}_SFTP_HOST_KEY says: nothing was sent to it."
                 " If its owner confirms a new key, set it; otherwise somebody may be in between."
             ) from None
         except paramiko.AuthenticationException:
             ssh.close()
             raise HeadwaterError(
-                f"{self._place} refused the login of {self._user}: check the user in {self._url_name}, and"
+                f"{self._place} refused the login of {self._to.user}: check the user in {self._prefix}_SFTP_URL, and"
                 f" {self._prefix}_SFTP_PASSWORD or {self._prefix}_SFTP_PRIVATE_KEY."
             ) from None
         except BaseException:
@@ -225,51 +216,6 @@ class SftpFolder:
         if self._ssh is not None:
             self._ssh.close()
         self._ssh = self._sftp = None
-
-
-def _address(url_name: str) -> tuple[str, int, str, str]:
-    url = setting(url_name)
-    wish = f"{url_name} is no SFTP address; write it as sftp://user@host:22/folder."
-    try:
-        parts = urlsplit(url)
-        port = parts.port or 22
-    except ValueError:
-        raise SettingsError(wish) from None
-    if parts.scheme != "sftp" or not parts.hostname or not parts.username:
-        raise SettingsError(wish)
-    if parts.password:
-        prefix = url_name.removesuffix("_URL")
-        raise SettingsError(f"{url_name} holds a password, which logs would show; move it to {prefix}_PASSWORD.")
-    folder = unquote(parts.path).strip("/")
-    return parts.hostname, port, unquote(parts.username), f"/{folder}/" if folder else "/"
-
-
-def _host_key(name: str, host: str, port: int) -> paramiko.PKey:
-    """The public key of a line such as `ssh-ed25519 AAAA…`, with or without the host name in front."""
-    how = f"get it with `ssh-keyscan -t ed25519 -p {port} {host}`, compare it with what the server's owner says"
-    try:
-        words = setting(name).split()
-    except SettingsError as error:
-        raise SettingsError(f"{error} It pins the server's key; {how}.") from None
-    for kind, text in pairwise(words):
-        if kind.startswith(("ssh-", "ecdsa-")):
-            try:
-                return paramiko.PKey.from_type_string(kind, base64.b64decode(text, validate=True))
-            except (binascii.Error, paramiko.SSHException, ValueError, UnknownKeyType):
-                break
-    raise SettingsError(f"{name} is no host key such as `ssh-ed25519 AAAA…`: {how}.")
-
-
-def _login(prefix: str) -> tuple[str | None, paramiko.PKey | None]:
-    name = f"{prefix}_SFTP_PRIVATE_KEY"
-    if not os.environ.get(name, "").strip():
-        return secret(f"{prefix}_SFTP_PASSWORD"), None
-    try:
-        return None, paramiko.PKey.from_path(Path(setting(name)).expanduser())
-    except OSError as error:
-        raise SettingsError(f"{name}: the file cannot be read: {error.strerror}.") from None
-    except (paramiko.SSHException, UnknownKeyType, ValueError, TypeError):
-        raise SettingsError(f"{name}: the file holds no private key without a passphrase.") from None
 
 
 def _remote_file(name: str, attributes: paramiko.SFTPAttributes) -> RemoteFile:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -142,7 +143,7 @@ def test_a_file_is_its_content_not_its_name(server: SftpServer, folder: Folder, 
     assert kept.current("e1")[0]["event_type"] == "click"
 
 
-def test_a_run_that_was_killed_after_any_page_leaves_what_an_undisturbed_one_leaves(
+def test_rule_1_a_run_that_was_killed_after_any_page_leaves_what_an_undisturbed_one_leaves(
     server: SftpServer, folder: Folder, kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ingestion.file_stream.PAGE_ROWS", 10)
@@ -210,6 +211,22 @@ def test_a_row_that_breaks_the_contract_is_rejected_with_its_line(
     (reject,) = kept.rejects
     assert reject.origin == "events/a.csv, line 3"
     assert {error.split(":")[0] for error in reject.errors} == {"event_type", "email", "occurred_at"}
+
+
+def test_rule_7_memory_does_not_grow_with_a_file(server: SftpServer, folder: Folder) -> None:
+    peaks = []
+    for count in (5_000, 25_000):
+        folder.put("a.csv.gz", rows(*range(count)))
+        source = Source(Context("email", settings_of("email", settle_seconds=0)))
+        tracemalloc.start()
+        try:
+            given = sum(len(page.records) for page in source.stream("events").read({}))
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+            source.close()
+        assert given == count
+    assert peaks[1] < peaks[0] * 1.5, f"five times the rows took {peaks[1] / peaks[0]:.1f} times the memory"
 
 
 # The connection.

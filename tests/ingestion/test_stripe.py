@@ -13,6 +13,7 @@ import requests
 from ingestion.source import Context, Stream
 from ingestion.sources.stripe import Source
 from ingestion.sync import sync
+from mock_apis.faults import Fault, Faults
 from mock_apis.world.world import World
 from settings import HeadwaterError
 from tests.ingestion.fake_stripe import FakeStripe
@@ -73,7 +74,7 @@ def test_the_first_run_lists_everything_and_later_runs_fetch_only_what_events_te
     assert [path for path in fake.asked if "/ch_" in path] == ["v1/charges/ch_3"]
 
 
-def test_what_changes_while_the_first_list_is_read_comes_with_the_next_run(fake: FakeStripe) -> None:
+def test_rule_5_what_changes_while_the_first_list_is_read_comes_with_the_next_run(fake: FakeStripe) -> None:
     charges = some_charges(fake)
 
     def meanwhile(number: int) -> None:
@@ -129,7 +130,7 @@ def test_an_object_with_events_on_two_pages_ends_as_it_is_now(fake: FakeStripe) 
 
 
 @pytest.mark.parametrize("beyond_the_events", [False, True])
-def test_a_run_that_was_killed_after_any_page_leaves_what_an_undisturbed_one_leaves(
+def test_rule_1_a_run_that_was_killed_after_any_page_leaves_what_an_undisturbed_one_leaves(
     fake: FakeStripe, beyond_the_events: bool
 ) -> None:
     charges = some_charges(fake, 10)
@@ -331,6 +332,26 @@ def test_the_warehouse_follows_the_shop_day_after_day_and_past_a_long_pause(
         for name in STREAMS:
             kept = {key: thing for key, thing in current(clean_warehouse, name).items() if key not in forgotten}
             assert without_silent(name, kept) == without_silent(name, listed_now(base, name))
+
+
+@pytest.mark.parametrize("kind", ["429", "503", "reset", "truncate"])
+def test_a_fault_in_the_middle_changes_nothing(
+    clean_warehouse: str, monkeypatch: pytest.MonkeyPatch, kind: Any
+) -> None:
+    monkeypatch.setattr("ingestion.http.BACKOFF_SECONDS", 0.01)
+    monkeypatch.setenv("STRIPE_API_KEY", "sk_test_demo")
+    world, faults = World(5, "tiny", date(2026, 9, 20)), Faults()
+    with served(world, faults=faults) as address:
+        monkeypatch.setenv("STRIPE_API_URL", f"{address}/stripe")
+        for place in ("starting_after", "/v1/events", "/v1/charges/ch_"):
+            faults.add([Fault(target="stripe", kind=kind, match=place, times=2, seconds=0)])
+        for days in (0, 1):
+            if days:
+                world.advance(days)
+            (result,) = sync("stripe", ["charges"])
+            assert (result.error, result.counts.rejected) == (None, 0)
+        assert not faults.pending()
+        assert current(clean_warehouse, "charges") == listed_now(f"{address}/stripe", "charges")
 
 
 def deleted_customers(world: World, start: datetime, end: datetime) -> set[str]:
