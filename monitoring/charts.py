@@ -54,6 +54,8 @@ def score_chart(rows: Sequence[tuple[date, float | None]]) -> str:
     axes.plot(days, numbers, color=PALETTE[2], linewidth=2, marker="o", markersize=3.5)
     axes.axhspan(95, 100, color=PALETTE[2], alpha=0.10, linewidth=0)
     known = [value for value in series if value is not None]
+    # A young platform has few days: not spread over the whole width.
+    axes.set_xlim(min(days[0], days[-1] - timedelta(days=13)), days[-1] + timedelta(days=1))
     axes.set_ylim(min([80.0, *known]) - 2, 101)
     axes.set_title("0 to 100; 95 and more is good", loc="left", fontsize=10, color=INK, alpha=0.7)
     last = f" The last is {known[-1]:.1f}." if known else ""

@@ -93,7 +93,8 @@ def read_report(pipeline: Pipeline, url: str | None = None) -> ReportData:
     with connect("reporter", url=url, application="headwater report") as connection, connection.transaction():
         connection.execute("set transaction isolation level repeatable read, read only")
         marts = _marts(connection)
-        revenue = _revenue(connection) if any(mart.name == "daily_sales_by_region" for mart in marts) else []
+        there = any(mart.name == "daily_sales_by_region" for mart in marts)
+        revenue = _revenue(connection, published.day) if published and there else []
     return ReportData(
         now=now[0],
         newest=newest,
@@ -130,11 +131,12 @@ def _freshness(connection: psycopg.Connection, pipeline: Pipeline, now: datetime
     return found
 
 
-def _revenue(connection: psycopg.Connection) -> list[tuple[date, str, float]]:
+def _revenue(connection: psycopg.Connection, last: date) -> list[tuple[date, str, float]]:
+    """Up to the delivered day: what the mart has of a later one is only its beginning."""
     return connection.execute(
         "select day, region, net_sales::float8 from marts.daily_sales_by_region"
-        " where day > (select max(day) from marts.daily_sales_by_region) - %s order by day, region",
-        (REVENUE_DAYS,),
+        " where day > %(last)s::date - %(days)s and day <= %(last)s order by day, region",
+        {"last": last, "days": REVENUE_DAYS},
     ).fetchall()
 
 
