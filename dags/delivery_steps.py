@@ -63,7 +63,7 @@ def record_dbt_results(project: str, context: Any) -> None:
 
     target = Path(project) / "target"
     judged = record(_opened(context)["delivery_id"], target / "run_results.json", target / "manifest.json")
-    failed = [result.sentence for result in judged.blocking if result.status == "failed"]
+    failed = [f"{result.name} ({result.observed})" for result in judged.blocking if result.status == "failed"]
     if failed:
         raise AirflowFailException(f"{len(failed)} dbt tests failed: {'; '.join(failed[:5])}")
 

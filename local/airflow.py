@@ -167,9 +167,9 @@ class AirflowApi:
     def state(self, dag_id: str, run_id: str) -> str:
         return str(self.call("GET", f"/dags/{dag_id}/dagRuns/{run_id}")["state"])
 
-    def runs(self, dag_id: str, since: str | None = None) -> list[dict[str, Any]]:
-        """The runs of a DAG, newest first; `since` (ISO 8601) leaves out older ones."""
-        params = {"order_by": "-run_after", "limit": 20} | ({"run_after_gte": since} if since else {})
+    def runs(self, dag_id: str, since: str) -> list[dict[str, Any]]:
+        """The runs of a DAG after `since` (ISO 8601), newest first."""
+        params: dict[str, str | int] = {"order_by": "-run_after", "limit": 20, "run_after_gte": since}
         found: list[dict[str, Any]] = self.call("GET", f"/dags/{dag_id}/dagRuns", params=params)["dag_runs"]
         return found
 

@@ -92,13 +92,8 @@ class Demo:
             raise HeadwaterError(f"Not delivered: {', '.join(failed)} could not be loaded. {self._why_ingest_failed()}")
 
     def _deliver(self) -> None:
-        deadline = time.monotonic() + ASSET_SECONDS
-        since = self.began.isoformat()
-        while not (found := self.stack.api.runs("deliver", since=since)):
-            if time.monotonic() > deadline:
-                self.stack.trigger("deliver")
-            time.sleep(0.2)
-        run = Run("deliver", found[-1]["dag_run_id"])
+        run_id = self.stack.run_since("deliver", self.began, ASSET_SECONDS) or self.stack.trigger("deliver")
+        run = Run("deliver", run_id)
         while run.state not in FINISHED:
             self._follow([run])
 

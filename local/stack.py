@@ -268,6 +268,15 @@ class Stack:
         """Start a run of the DAG; its run id."""
         return self.api.trigger(dag_id)
 
+    def run_since(self, dag_id: str, since: datetime, timeout: float) -> str | None:
+        """The first run of the DAG after `since` (UTC), by whatever it was started; None after `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        while not (runs := self.api.runs(dag_id, since.isoformat())):
+            if time.monotonic() > deadline:
+                return None
+            time.sleep(0.3)
+        return str(runs[-1]["dag_run_id"])
+
     def wait(self, dag_id: str, run_id: str, timeout: float = 300) -> str:
         """The state ("success" or "failed") in which the run ended. Raises HeadwaterError after `timeout` seconds."""
         deadline = time.monotonic() + timeout

@@ -5,13 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from local.airflow import FINISHED
 from local.stack import Stack
 from settings import load_pipeline
 from tests.dags.receiver import Receiver, receiving
@@ -26,6 +26,7 @@ class Delivering:
     stack: Stack
     project: Path
     receiver: Receiver
+    began: datetime
 
     def fetch(self, query: str) -> list[Any]:
         with psycopg.connect(self.stack.warehouse_url) as connection:
@@ -54,16 +55,17 @@ def delivering(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Delivering]
         extra = {"HEADWATER_DBT_PROJECT": str(project), "ALERT_WEBHOOK_URL": f"{receiver.url}/alert"}
         stack = Stack(folder / "stack", size="tiny", durable=False, extra_env=extra)
         with stack:
+            began = datetime.now(UTC)
             runs = {f"ingest_{name}": stack.trigger(f"ingest_{name}") for name in load_pipeline().sources}
             assert {stack.wait(dag_id, run_id) for dag_id, run_id in runs.items()} == {"success"}
-            yield Delivering(stack, project, receiver)
+            yield Delivering(stack, project, receiver, began)
 
 
 def test_the_arrival_of_the_critical_sources_delivers_the_day(delivering: Delivering) -> None:
     stack = delivering.stack
-    while not (runs := stack.api.runs("deliver")) or runs[0]["state"] not in FINISHED:
-        stack.check_alive()
-    assert [(run["run_type"], run["state"]) for run in runs] == [("asset_triggered", "success")]
+    run_id = stack.run_since("deliver", delivering.began, timeout=30)
+    assert run_id and run_id.startswith("asset_triggered")
+    assert stack.wait("deliver", run_id) == "success"
     assert delivering.newest()[0] == "published"
     assert delivering.fetch("select count(*) from marts.daily_sales_by_region")[0][0] > 0
     assert delivering.receiver.posted == []
