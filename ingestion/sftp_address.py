@@ -76,7 +76,10 @@ def _host_key(name: str, host: str, port: int) -> paramiko.PKey:
 def _login(prefix: str) -> tuple[str | None, paramiko.PKey | None]:
     name = f"{prefix}_SFTP_PRIVATE_KEY"
     if not os.environ.get(name, "").strip():
-        return secret(f"{prefix}_SFTP_PASSWORD"), None
+        try:
+            return secret(f"{prefix}_SFTP_PASSWORD"), None
+        except SettingsError as error:
+            raise SettingsError(f"{error} A key's file does as well: {name}.") from None
     try:
         return None, paramiko.PKey.from_path(Path(setting(name)).expanduser())
     except OSError as error:
