@@ -25,6 +25,7 @@ from warehouse.connection import connect
 
 COMMIT_ATTEMPTS = 4
 LOCK_SECONDS = 15.0
+DEAD_RUN_SECONDS = 1.0  # for the server to notice that a killed run is gone
 
 
 class StreamBusy(HeadwaterError):
@@ -121,7 +122,7 @@ class StreamWriter:
         self._one_at_a_time = threading.RLock()  # the reader asks for files while a batch is written
 
     def __enter__(self) -> StreamWriter:
-        self._connection = self._connect(wait=0)
+        self._connection = self._connect(wait=DEAD_RUN_SECONDS)
         try:
             with self._connection.transaction():
                 row = self._connection.execute(
@@ -158,6 +159,8 @@ class StreamWriter:
                 " where run_id = %s and status = 'running'",
                 (status, text, self.run_id),
             )
+            # Closing lets go of the lock too, but only when the server gets to it: the next run may be there before.
+            self._connection.execute("select pg_advisory_unlock_all()")
         except (psycopg.Error, HeadwaterError):
             if error is None:
                 raise

@@ -17,6 +17,7 @@ from ingestion.sync import ContractBroken, Progress, sync, sync_stream
 from settings import HeadwaterError
 from tests.conftest import ROOT
 from tests.ingestion.conftest import Numbers, Query
+from warehouse import batch as batch_module
 from warehouse.batch import Counts, Fenced, StreamBusy, StreamWriter
 from warehouse.migrate import migrate
 
@@ -147,6 +148,16 @@ def test_rule_4_a_second_sync_of_a_stream_is_refused_and_other_streams_go_on(num
             sync_stream("numbers", "items", pipeline=pipeline)
         results = sync("numbers", pipeline=pipeline)
     assert [bool(result.error) for result in results] == [True, False]
+
+
+def test_rule_4_the_stream_is_free_the_moment_a_run_has_ended(
+    clean_warehouse: str, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_module, "DEAD_RUN_SECONDS", 0)
+    for _ in range(20):
+        with StreamWriter("shopify", "orders"):
+            pass
+    assert query("select status, count(*) from ops.runs group by 1") == [("succeeded", 20)]
 
 
 def test_rule_4_a_run_that_a_newer_one_has_overtaken_writes_nothing_more(
