@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -17,12 +18,12 @@ OLDEST, NEWEST = (3, 11), (3, 13)
 FREE_GIGABYTES = 2.5
 
 
-def fail(message):
+def fail(message: str) -> NoReturn:
     print("error: " + message, file=sys.stderr)
     sys.exit(1)
 
 
-def choose_python():
+def choose_python() -> str:
     """This Python when it fits, else one of PATH that does; PYTHON=... names another."""
     if OLDEST <= sys.version_info[:2] <= NEWEST:
         return sys.executable
@@ -36,7 +37,7 @@ def choose_python():
     )
 
 
-def check_venv_module(python):
+def check_venv_module(python: str) -> None:
     """Debian's bare python3 has no ensurepip: as root install it, else say how."""
     if subprocess.call([python, "-c", "import venv, ensurepip"], stderr=subprocess.DEVNULL) == 0:
         return
@@ -51,27 +52,27 @@ def check_venv_module(python):
         fail(f"apt-get could not install {package}; install it by hand, then run again.")
 
 
-def stamp(lock):
+def stamp(lock: Path) -> Path:
     return VENV / (".installed-" + lock.stem)
 
 
-def installed(lock):
+def installed(lock: Path) -> bool:
     path = stamp(lock)
     return path.exists() and path.read_text() == digest(lock)
 
 
-def digest(lock):
+def digest(lock: Path) -> str:
     return hashlib.sha256(lock.read_bytes()).hexdigest()
 
 
-def run(command, what):
+def run(command: list, what: str) -> None:
     environment = dict(os.environ)
     environment.setdefault("UV_SYSTEM_CERTS", "1")  # behind a company's own certificate authority
     if subprocess.call([str(part) for part in command], env=environment):
         fail(f"{what} failed (the lines above say why); nothing half-made is kept. Mend it, then run again.")
 
 
-def install(lock):
+def install(lock: Path) -> None:
     if shutil.disk_usage(str(ROOT)).free < FREE_GIGABYTES * 1e9:
         fail(f"{ROOT} has less than {FREE_GIGABYTES} GB free, which the install needs; free some space.")
     python = choose_python()
@@ -86,7 +87,7 @@ def install(lock):
     stamp(lock).write_text(digest(lock))
 
 
-def main():
+def main() -> None:
     if sys.argv[1:] not in ([], ["--dev"]):
         print(__doc__)
         sys.exit(0 if sys.argv[1:] == ["--help"] else 2)
