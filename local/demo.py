@@ -171,7 +171,8 @@ class Demo:
         subprocess.run([sys.executable, "-m", "quality", "scorecard"], env=self.stack.env, cwd=ROOT, check=False)
         show_marts(self.stack.warehouse_url, self.console)
         command = [sys.executable, "-m", "monitoring", "report", "--out", str(self.report)]
-        if subprocess.run(command, env=self.stack.env, cwd=ROOT, check=False).returncode == 0:
+        wrote = subprocess.run(command, env=self.stack.env, cwd=ROOT, check=False, stdout=subprocess.DEVNULL)
+        if wrote.returncode == 0:
             self.console.print(f"Report: {self.report}", soft_wrap=True)
 
 

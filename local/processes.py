@@ -21,7 +21,7 @@ from settings import HeadwaterError
 
 MARK = "HEADWATER_STACK"
 LEASH = Path(__file__).with_name("leash.py")
-GRACE_SECONDS = 10.0
+GRACE_SECONDS = 5.0  # a cut task is done again by the next run: no need to wait for it
 
 
 def marked(home: Path) -> dict[str, str]:
