@@ -21,11 +21,11 @@ from settings import HeadwaterError, friendly_errors, load_pipeline
 app = typer.Typer(
     help="Load the sources into raw.",
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    add_completion=False,
 )
-quarantine_app = typer.Typer(help="Records that broke their contract.", no_args_is_help=True)
+quarantine_app = typer.Typer(help="Records that broke their contract.", no_args_is_help=True, add_completion=False)
 app.add_typer(quarantine_app, name="quarantine")
 
 Source = Annotated[str | None, typer.Argument(help="A source of pipeline.yml (all of them).")]

@@ -33,7 +33,9 @@ class Contract:
     """Checks records of one stream; `new_fields` collects the fields it met that the schema does not name."""
 
     def __init__(self, schema: dict[str, Any]):
-        self._validator = jsonschema_rs.validator_for(schema, validate_formats=True)
+        # Errors travel to logs and reports: they say what is wrong with a value, never the value, which may be a
+        # person's. `quarantine show` has the bytes.
+        self._validator = jsonschema_rs.validator_for(schema, validate_formats=True, mask="the value")
         self._strict = jsonschema_rs.validator_for(_closed(schema), validate_formats=True)
         self.new_fields: set[str] = set()
 

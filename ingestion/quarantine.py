@@ -13,8 +13,9 @@ from ingestion.catalog import check_names, contract_of, source_class
 from ingestion.source import Context, Record
 from ingestion.sync import check_record
 from settings import HeadwaterError, Pipeline, load_pipeline
-from warehouse.batch import Batch, RawRow, StreamWriter
+from warehouse.batch import Batch, RawRow
 from warehouse.connection import connect
+from warehouse.writer import StreamWriter
 
 REPLAY_AT_ONCE = 500
 

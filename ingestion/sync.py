@@ -14,7 +14,8 @@ from ingestion.catalog import check_names, contract_of, source_class
 from ingestion.contracts import Contract
 from ingestion.source import Context, Page, Record, Stream
 from settings import HeadwaterError, Pipeline, load_pipeline
-from warehouse.batch import Batch, Counts, RawRow, Reject, StreamWriter
+from warehouse.batch import Batch, Counts, RawRow, Reject
+from warehouse.writer import StreamWriter
 
 # Small pages share a transaction up to these bounds; a page is never split.
 BATCH_RECORDS = 2_000

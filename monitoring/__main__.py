@@ -10,7 +10,10 @@ import typer
 from settings import friendly_errors
 
 app = typer.Typer(
-    help="The exporter for Prometheus, and the report.", no_args_is_help=True, pretty_exceptions_enable=False
+    help="The exporter for Prometheus, and the report.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
 )
 
 

@@ -12,7 +12,12 @@ from quality.scorecard import render, write_scorecard
 from settings import HeadwaterError, friendly_errors
 from warehouse import connect
 
-app = typer.Typer(help="Delivery checks and the scorecard.", no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(
+    help="Delivery checks and the scorecard.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
 
 
 @app.command()

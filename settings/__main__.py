@@ -6,7 +6,9 @@ import typer
 
 from settings import friendly_errors, load_pipeline
 
-app = typer.Typer(help="Check pipeline.yml.", no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(
+    help="Check pipeline.yml.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
 
 
 @app.callback()

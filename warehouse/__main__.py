@@ -12,7 +12,10 @@ from warehouse.migrate import migrate as run_migrations
 from warehouse.publish import publish as run_publish
 
 app = typer.Typer(
-    help="The database itself: migrations, deliveries, publish.", no_args_is_help=True, pretty_exceptions_enable=False
+    help="The database itself: migrations, deliveries, publish.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
 )
 
 

@@ -29,9 +29,9 @@ SCHEMA = {
 def test_every_error_is_listed_with_its_path() -> None:
     verdict = Contract(SCHEMA).check(b'{"id":7,"at":"noon","lines":[{"n":1},{"n":"x"},{}]}')
     assert sorted(verdict.errors) == [
-        'at: "noon" is not a "date-time"',
-        'id: 7 is not of type "string"',
-        'lines[1].n: "x" is not of type "integer"',
+        'at: the value is not a "date-time"',
+        'id: the value is not of type "string"',
+        'lines[1].n: the value is not of type "integer"',
         'lines[2]: "n" is a required property',
     ]
 
@@ -46,7 +46,7 @@ def test_every_error_is_listed_with_its_path() -> None:
         (b'{"id":"a","lines":[NaN]}', "not JSON: JSON is malformed"),
         (b"[" * 100_000 + b"]" * 100_000, "not JSON: it is nested too deep"),
         (b'{"id":"a","lines":' + b"[" * 500 + b"]" * 500 + b"}", "cannot be checked: it is nested too deep"),
-        (b"[]", 'the record: [] is not of type "object"'),
+        (b"[]", 'the record: the value is not of type "object"'),
     ],
     ids=["empty", "csv", "latin-1", "two", "NaN", "abyss", "deep", "array"],
 )

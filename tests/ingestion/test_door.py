@@ -76,7 +76,7 @@ def test_the_quarantine_is_listed_shown_and_replayed(numbers: Numbers) -> None:
     assert "(+1)" in line
     shown = runner.invoke(app, ["quarantine", "show", number]).stdout
     assert '"updated_at": "yesterday"' in shown
-    assert 'error: text: null is not of type "string"' in shown
+    assert 'error: text: the value is not of type "string"' in shown
     assert runner.invoke(app, ["quarantine", "replay"]).stdout == "numbers.items: 0 replayed, 1 still broken\n"
     missing = runner.invoke(app, ["quarantine", "show", "0"])
     assert isinstance(missing.exception, HeadwaterError)

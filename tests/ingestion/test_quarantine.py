@@ -14,7 +14,7 @@ from ingestion.sync import sync_stream
 from settings import HeadwaterError
 from tests.ingestion import fakes
 from tests.ingestion.conftest import Numbers, Query
-from warehouse.batch import StreamBusy, StreamWriter
+from warehouse.writer import StreamBusy, StreamWriter
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_replay_writes_what_passes_today_and_keeps_the_others_with_their_new_err
     ]
     assert query("select record_key, status, errors from ops.quarantine order by 1") == [
         *(
-            (key, "replayed", ['updated_at: "yesterday" is not a "date-time"', 'text: null is not of type "string"'])
+            (key, "replayed", ['updated_at: the value is not a "date-time"', 'text: the value is not of type "string"'])
             for key in ("i2", "i5")
         ),
         ("i7", "open", ["when: 'no' is not an ISO 8601 time"]),

@@ -148,7 +148,7 @@ def test_a_bad_record_is_quarantined_and_the_others_are_kept(
     counts = sync_stream("shopify", "orders").counts
     assert (counts.kept, counts.rejected) == (len(world.orders) - 1, 1)
     assert query("select errors, starts_with(record_key, 'gid://shopify/Order/') from ops.quarantine") == [
-        (['totalPriceSet.shopMoney.amount: null is not of type "string"'], True)
+        (['totalPriceSet.shopMoney.amount: the value is not of type "string"'], True)
     ]
 
 

@@ -33,7 +33,7 @@ where extract(day from day) <> 17
 REJECT = """
 insert into ops.quarantine (source, stream, record_key, record, content_hash, errors, origin, load_id)
 select source, stream, 'k' || number, 'x', decode(md5(source || number), 'hex'),
-  array[case when number % 3 = 0 then '/totalPriceSet/shopMoney/amount: null is not of type "string"'
+  array[case when number % 3 = 0 then '/totalPriceSet/shopMoney/amount: the value is not of type "string"'
         else '/email: <b>"nobody"</b> is not an "email"' end], 'page', load_id
 from ops.loads, generate_series(1, case source when 'shopify' then 7 else 2 end) as number
 where stream in ('orders', 'events')

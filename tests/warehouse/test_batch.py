@@ -9,7 +9,8 @@ import psycopg
 import pytest
 
 from tests.warehouse.cut_proxy import CutProxy
-from warehouse.batch import Batch, Counts, Fenced, LoadedFile, RawRow, Reject, StreamBusy, StreamWriter
+from warehouse.batch import Batch, Counts, Fenced, LoadedFile, RawRow, Reject
+from warehouse.writer import StreamBusy, StreamWriter
 
 T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

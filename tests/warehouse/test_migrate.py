@@ -51,8 +51,12 @@ REFUSED = {
         "select * from marts.t",
     ],
     "transformer": ["insert into raw.shopify_orders select * from raw.shopify_orders", "create table marts.u (a int)"],
-    "checker": ["create table marts.u (a int)", "delete from ops.check_results"],
-    "monitor": ["select * from raw.shopify_orders", "update ops.checkpoints set fence = 0"],
+    "checker": ["create table marts.u (a int)", "delete from ops.deliveries"],
+    "monitor": [
+        "table raw.shopify_orders",
+        "select record from ops.quarantine",
+        "update ops.checkpoints set fence = 0",
+    ],
     "reporter": [
         "select * from raw.shopify_orders",
         "select * from staging.t",
