@@ -1,8 +1,9 @@
 """The Airflow DAG that delivers the day: dbt, checks, publish, scorecard.
 
 It runs as soon as every critical source has arrived, and at the latest at delivery.latest_start of pipeline.yml.
-dbt is one task: a task a model takes three to ten times as long and shows nothing that ops.check_results, the
-report and the dashboard do not show for each model and test (docs/architecture.md has the figures).
+dbt is one task. Cosmos can show a task a model (its WATCHER mode), but on two cores those 56 tasks took 44 to 53 s
+where this one takes 12 s and plain `dbt build` 11 s, and they show nothing that ops.check_results, the report and
+the dashboard do not show for every model and test.
 """
 
 from __future__ import annotations
