@@ -20,7 +20,10 @@ FREE_BYTES = 1_000_000_000
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 app = typer.Typer(
-    help="The whole stack on this machine, without Docker.", no_args_is_help=True, pretty_exceptions_enable=False
+    help="The whole stack on this machine, without Docker.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
 )
 Home = Annotated[Path, typer.Option(help="Where its data, logs and secrets are.")]
 Size = Annotated[str, typer.Option(help="The pretend shop at its first start: tiny, small or large.")]
@@ -79,6 +82,18 @@ def stop(home: Home = ROOT / ".local") -> None:
     EmbeddedPostgres(home.resolve() / "postgres").stop()
     (home / "stack.json").unlink(missing_ok=True)
     print(f"Stopped ({ended} processes)." if ended else "Nothing was running.")
+
+
+@app.command()
+def remove(home: Home = ROOT / ".local") -> None:
+    """Delete all that the local stack keeps: its data, logs and secrets. `make clean` asks first."""
+    from local.postgres import EmbeddedPostgres
+    from local.processes import end_all
+
+    end_all(home.resolve())
+    EmbeddedPostgres(home.resolve() / "postgres").remove()
+    shutil.rmtree(home, ignore_errors=True)
+    print(f"Deleted {home}.")
 
 
 @app.command()

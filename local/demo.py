@@ -106,14 +106,15 @@ class Demo:
     def _follow(self, runs: list[Run]) -> None:
         """Look once at every unfinished run, and show what changed."""
         began = time.monotonic()
+        unfinished = [run for run in runs if run.state not in FINISHED]
+        for run in unfinished:
+            run.state = self.stack.api.state(run.dag_id, run.run_id)
+        looks = [(run, self.stack.tasks(run.dag_id, run.run_id)) for run in unfinished]
+        # After the tasks: what a task has loaded is there before its success is.
         records = records_since(self.stack.warehouse_url, self.began)
-        for run in runs:
-            if run.state in FINISHED:
-                continue
-            state = self.stack.api.state(run.dag_id, run.run_id)
-            for task in self.stack.tasks(run.dag_id, run.run_id):
+        for run, tasks in looks:
+            for task in tasks:
                 self._show_task(run, task.task_id, task.state, task.seconds, records)
-            run.state = state
         self.stack.check_alive()
         if datetime.now(UTC) - self.began > PATIENCE:
             raise HeadwaterError(f"Not delivered within {PATIENCE}; the logs are in {self.stack.home}.")
