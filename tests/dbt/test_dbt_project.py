@@ -52,10 +52,17 @@ def test_staging_stands_one_to_one_with_raw_and_never_joins(models: list[ModelNo
         assert not re.search(r"\bjoin\b", model.raw_code), model.name
 
 
-def test_staging_and_facts_are_incremental_and_marts_are_tables(models: list[ModelNode]) -> None:
+def test_what_grows_is_incremental_and_marts_are_tables(models: list[ModelNode]) -> None:
+    """A step between facts (`int_*`) is incremental too, or no table at all."""
+    may_be = {"stg": {"incremental"}, "fct": {"incremental"}, "int": {"incremental", "ephemeral"}}
     for model in models:
-        incremental = model.schema == "staging" or model.name.startswith("fct_")
-        assert model.config.materialized == ("incremental" if incremental else "table"), model.name
+        prefix = model.name.partition("_")[0]
+        assert model.config.materialized in may_be.get(prefix, {"table"}), model.name
+
+
+def test_a_model_is_short_enough_to_take_in(models: list[ModelNode]) -> None:
+    lines = {model.name: len((PROJECT / model.original_file_path).read_text().splitlines()) for model in models}
+    assert {name: count for name, count in lines.items() if count > 70} == {}
 
 
 def test_every_model_says_what_it_is_beside_itself(models: list[ModelNode]) -> None:

@@ -36,10 +36,7 @@ united as (
 final as (
     select
         united.*,
-        case
-            when united.country_code is null then 'Unknown'
-            else coalesce(countries.region, 'Rest of world')
-        end as region
+        {{ region('united.country_code', 'countries.region') }} as region
     from united
     left join countries on united.country_code = countries.code
 )

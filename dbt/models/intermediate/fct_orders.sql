@@ -8,47 +8,6 @@ with orders as (
     {{ where_changed() }}
 ),
 
-countries as (
-    select * from {{ ref('countries') }}
-),
-
-lines as (
-    select
-        order_id,
-        sum(units_ordered) as units_ordered,
-        sum(units_returned) as units_returned,
-        sum(gross_sales_minor) as gross_sales_minor,
-        sum(discounts_minor) as discounts_minor,
-        sum(returns_minor) as returns_minor,
-        sum(taxes_minor) as taxes_minor
-    from {{ ref('fct_order_lines') }}
-    where order_id in (select orders.order_id from orders)
-    group by order_id
-),
-
-payments as (
-    select
-        order_id,
-        sum(amount_minor) filter (where kind in ('SALE', 'CAPTURE')) as paid_minor,
-        sum(amount_minor) filter (where kind = 'REFUND') as refunded_minor
-    from {{ ref('fct_order_transactions') }}
-    where
-        status = 'SUCCESS'
-        and order_id in (select orders.order_id from orders)
-    group by order_id
-),
-
-shipping as (
-    select
-        order_id,
-        {{ sum_shop_money('shipping_lines', 'discountedPriceSet', 'currency') }} as charged_minor,
-        (
-            select coalesce(sum({{ sum_shop_money("shipping_line -> 'taxLines'", 'priceSet', 'orders.currency') }}), 0)
-            from jsonb_array_elements(orders.shipping_lines) as shipping_line
-        )::bigint as taxes_minor
-    from orders
-),
-
 final as (
     select
         orders.order_id,
@@ -73,30 +32,25 @@ final as (
             false
         ) as is_sale,
         orders.shipping_country_code as country_code,
-        case
-            when orders.shipping_country_code is null then 'Unknown'
-            else coalesce(countries.region, 'Rest of world')
-        end as region,
+        {{ region('orders.shipping_country_code', 'countries.region') }} as region,
         orders.taxes_included,
         orders.presentment_currency,
         orders.currency,
-        coalesce(lines.units_ordered, 0)::bigint as units_ordered,
-        coalesce(lines.units_returned, 0)::bigint as units_returned,
-        coalesce(lines.gross_sales_minor, 0)::bigint as gross_sales_minor,
-        coalesce(lines.discounts_minor, 0)::bigint as discounts_minor,
-        coalesce(lines.returns_minor, 0)::bigint as returns_minor,
-        coalesce(lines.gross_sales_minor - lines.discounts_minor - lines.returns_minor, 0)::bigint as net_sales_minor,
-        coalesce(lines.taxes_minor, 0)::bigint + shipping.taxes_minor as taxes_minor,
-        shipping.charged_minor
-        - case when orders.taxes_included then shipping.taxes_minor else 0 end as shipping_minor,
-        coalesce(payments.paid_minor, 0)::bigint as paid_minor,
-        coalesce(payments.refunded_minor, 0)::bigint as refunded_minor,
+        totals.units_ordered,
+        totals.units_returned,
+        totals.gross_sales_minor,
+        totals.discounts_minor,
+        totals.returns_minor,
+        totals.net_sales_minor,
+        totals.taxes_minor,
+        totals.shipping_minor,
+        payments.paid_minor,
+        payments.refunded_minor,
         current_timestamp as _built_at
     from orders
-    left join lines on orders.order_id = lines.order_id
-    left join payments on orders.order_id = payments.order_id
-    left join shipping on orders.order_id = shipping.order_id
-    left join countries on orders.shipping_country_code = countries.code
+    left join {{ ref('int_order_totals') }} as totals on orders.order_id = totals.order_id
+    left join {{ ref('int_order_payments') }} as payments on orders.order_id = payments.order_id
+    left join {{ ref('countries') }} as countries on orders.shipping_country_code = countries.code
 )
 
 select * from final

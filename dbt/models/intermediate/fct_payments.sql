@@ -6,100 +6,48 @@ with charges as not materialized (
     select * from {{ ref('stg_stripe__charges') }}
 ),
 
-refunds as not materialized (
-    select * from {{ ref('stg_stripe__refunds') }}
+reversals as not materialized (
+    select * from {{ ref('int_charge_reversals') }}
 ),
 
-disputes as not materialized (
-    select * from {{ ref('stg_stripe__disputes') }}
-),
-
-movements as not materialized (
-    select * from {{ ref('fct_balance_movements') }}
+settlements as not materialized (
+    select * from {{ ref('int_charge_settlements') }}
 ),
 
 changed as (
     select charge_id from charges {{ where_changed() }}
     union distinct
-    select charge_id from refunds {{ where_changed() }}
+    select charge_id from reversals {{ where_changed() }}
     union distinct
-    select charge_id from disputes {{ where_changed() }}
-    union distinct
-    select charge_id from movements {{ where_changed() }}
-),
-
-changed_charges as (
-    select charges.*
-    from charges
-    inner join changed on charges.charge_id = changed.charge_id
-),
-
-refunded as (
-    select
-        charge_id,
-        sum(amount_minor) as refunded_minor
-    from refunds
-    where
-        status = 'succeeded'
-        and not is_deleted
-        and charge_id in (select changed.charge_id from changed)
-    group by charge_id
-),
-
-disputed as (
-    select distinct on (charge_id)
-        charge_id,
-        amount_minor,
-        status
-    from disputes
-    where
-        not is_deleted
-        and charge_id in (select changed.charge_id from changed)
-    order by charge_id asc, created_at desc, dispute_id desc
-),
-
-settled as (
-    select
-        charge_id,
-        max(currency) as currency,
-        sum(fee_minor) as fees_minor,
-        sum(net_minor) as net_minor
-    from movements
-    where
-        not is_deleted
-        and charge_id in (select changed.charge_id from changed)
-    group by charge_id
+    select charge_id from settlements {{ where_changed() }}
 ),
 
 final as (
     select
-        changed_charges.charge_id,
-        changed_charges.order_id,
-        changed_charges.stripe_customer_id,
-        changed_charges.status,
-        changed_charges.failure_code,
-        changed_charges.is_captured,
-        changed_charges.created_at,
-        {{ shop_day('changed_charges.created_at') }} as payment_day,
-        changed_charges.currency,
-        changed_charges.amount_minor,
-        changed_charges.captured_minor,
+        charges.charge_id,
+        charges.order_id,
+        charges.stripe_customer_id,
+        charges.status,
+        charges.failure_code,
+        charges.is_captured,
+        charges.created_at,
+        {{ shop_day('charges.created_at') }} as payment_day,
+        charges.currency,
+        charges.amount_minor,
+        charges.captured_minor,
         -- Stripe shows the release of money that was never captured as a refund too.
-        case
-            when changed_charges.is_captured then coalesce(refunded.refunded_minor, 0)::bigint
-            else 0
-        end as refunded_minor,
-        disputed.status as dispute_status,
-        coalesce(disputed.amount_minor, 0)::bigint as disputed_minor,
-        settled.currency as settlement_currency,
-        coalesce(settled.fees_minor, 0)::bigint as fees_minor,
-        coalesce(settled.net_minor, 0)::bigint as net_minor,
-        changed_charges.is_deleted,
+        case when charges.is_captured then coalesce(reversals.refunded_minor, 0) else 0 end as refunded_minor,
+        reversals.dispute_status,
+        coalesce(reversals.disputed_minor, 0) as disputed_minor,
+        settlements.currency as settlement_currency,
+        coalesce(settlements.fees_minor, 0) as fees_minor,
+        coalesce(settlements.net_minor, 0) as net_minor,
+        charges.is_deleted,
         current_timestamp as _built_at
-    from changed_charges
-    left join refunded on changed_charges.charge_id = refunded.charge_id
-    left join disputed on changed_charges.charge_id = disputed.charge_id
-    left join settled on changed_charges.charge_id = settled.charge_id
+    from charges
+    inner join changed on charges.charge_id = changed.charge_id
+    left join reversals on charges.charge_id = reversals.charge_id
+    left join settlements on charges.charge_id = settlements.charge_id
 )
 
 select * from final

@@ -1,41 +1,4 @@
-with orders as (
-    select * from {{ ref('fct_orders') }}
-    where is_sale
-),
-
-refund_lines as (
-    select * from {{ ref('fct_refund_lines') }}
-),
-
--- A sale stands on the day of its order, a return on the day of its refund.
-movements as (
-    select
-        order_day as day,
-        region,
-        1 as orders,
-        units_ordered as units,
-        gross_sales_minor,
-        discounts_minor,
-        0 as returns_minor,
-        taxes_minor,
-        shipping_minor
-    from orders
-    union all
-    select
-        refund_lines.refund_day as day,
-        orders.region,
-        0 as orders,
-        0 as units,
-        0 as gross_sales_minor,
-        0 as discounts_minor,
-        refund_lines.returns_minor,
-        0 as taxes_minor,
-        0 as shipping_minor
-    from refund_lines
-    inner join orders on refund_lines.order_id = orders.order_id
-),
-
-days as (
+with days as (
     select
         day,
         region,
@@ -47,7 +10,7 @@ days as (
         sum(gross_sales_minor - discounts_minor - returns_minor) as net_minor,
         sum(taxes_minor) as taxes_minor,
         sum(shipping_minor) as shipping_minor
-    from movements
+    from {{ ref('int_sales_movements') }}
     group by day, region
 ),
 

@@ -2,57 +2,28 @@ with campaigns as (
     select * from {{ ref('dim_campaigns') }}
 ),
 
-events as (
-    select * from {{ ref('fct_email_events') }}
-    where not is_deleted
+reach as (
+    select * from {{ ref('int_campaign_reach') }}
 ),
 
-attributions as (
-    select * from {{ ref('fct_order_attributions') }}
-),
-
-orders as (
-    select * from {{ ref('fct_orders') }}
-    where is_sale
-),
-
--- People, not events: one who opens five times opened once.
-reached as (
-    select
-        campaign_id,
-        count(distinct email) filter (where event_type = 'sent') as sent,
-        count(distinct email) filter (where event_type = 'bounce') as bounced,
-        count(distinct email) filter (where event_type = 'open') as opened,
-        count(distinct email) filter (where event_type = 'click') as clicked,
-        count(distinct email) filter (where event_type = 'unsubscribe') as unsubscribed
-    from events
-    group by campaign_id
-),
-
-sold as (
-    select
-        attributions.campaign_id,
-        count(*) as orders,
-        sum(orders.net_sales_minor) as net_minor
-    from attributions
-    inner join orders on attributions.order_id = orders.order_id
-    group by attributions.campaign_id
+sales as (
+    select * from {{ ref('int_campaign_sales') }}
 ),
 
 united as (
     select
         campaigns.*,
-        coalesce(reached.sent, 0) as sent,
-        coalesce(reached.bounced, 0) as bounced,
-        coalesce(reached.sent - reached.bounced, 0) as delivered,
-        coalesce(reached.opened, 0) as opened,
-        coalesce(reached.clicked, 0) as clicked,
-        coalesce(reached.unsubscribed, 0) as unsubscribed,
-        coalesce(sold.orders, 0) as orders,
-        coalesce(sold.net_minor, 0) as net_minor
+        coalesce(reach.sent, 0) as sent,
+        coalesce(reach.bounced, 0) as bounced,
+        coalesce(reach.sent - reach.bounced, 0) as delivered,
+        coalesce(reach.opened, 0) as opened,
+        coalesce(reach.clicked, 0) as clicked,
+        coalesce(reach.unsubscribed, 0) as unsubscribed,
+        coalesce(sales.orders, 0) as orders,
+        coalesce(sales.net_sales_minor, 0) as net_minor
     from campaigns
-    left join reached on campaigns.campaign_id = reached.campaign_id
-    left join sold on campaigns.campaign_id = sold.campaign_id
+    left join reach on campaigns.campaign_id = reach.campaign_id
+    left join sales on campaigns.campaign_id = sales.campaign_id
 ),
 
 final as (
