@@ -16,9 +16,10 @@ from psycopg import sql
 from rich.console import Console
 from rich.table import Table
 
-from local.airflow import FINISHED
+from local.airflow_api import FINISHED
 from local.progress import OF_AIRFLOW, Progress, records_since
-from local.stack import ROOT, Stack
+from local.services import ROOT
+from local.stack import Stack
 from settings import HeadwaterError, Pipeline, load_pipeline
 
 PATIENCE = timedelta(minutes=30)

@@ -5,39 +5,25 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import psycopg
-from psycopg import sql
-
-from local.airflow import (
-    FINISHED,
-    SERVICES,
-    AirflowApi,
-    TaskState,
-    airflow_command,
-    airflow_environment,
-    has_unfinished_runs,
-    metadata_is_current,
-    note_migrated,
-)
+from local.airflow_api import FINISHED, AirflowApi, TaskState
+from local.airflow_services import AirflowServices
 from local.credentials import stack_secrets
 from local.postgres import EmbeddedPostgres, free_port
-from local.processes import end_all, is_free, last_line, marked, members, spawn
+from local.processes import end_all, is_free, marked, members
+from local.services import ROOT, Services
 from local.shop import Shop
 from settings import HeadwaterError, load_pipeline
 from warehouse.migrate import migrate
 
-ROOT = Path(__file__).resolve().parent.parent
 SHOP_SECONDS = 120.0
-AIRFLOW_SECONDS = 180.0
 Step = Callable[[str], None]
 
 
@@ -71,8 +57,8 @@ class Stack:
         self._schedules, self._leashed, self._with_airflow = schedules, leashed, airflow
         self._ui_port, self._extra, self._step = ui_port, extra_env or {}, on_step
         self._postgres = EmbeddedPostgres(self.home / "postgres", durable=durable)
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._api: AirflowApi | None = None
+        self._services = Services(self.home, leashed)
+        self._airflow: AirflowServices | None = None
         self._shop: Shop | None = None
         self._lock: Any = None
 
@@ -91,10 +77,7 @@ class Stack:
 
     def stop(self) -> None:
         """End every process of the stack, Postgres last; the data stay."""
-        end_all(self.home, [process.pid for process in self._processes.values()])
-        for process in self._processes.values():
-            process.wait()
-        self._processes.clear()
+        self._services.end()
         self._postgres.stop()
         (self.home / "stack.json").unlink(missing_ok=True)
         if self._lock is not None:
@@ -103,9 +86,7 @@ class Stack:
 
     def release_airflow(self) -> None:
         """Ask Airflow to end, without waiting for it: nothing more is to be run."""
-        for name, process in self._processes.items():
-            if name.startswith("airflow"):
-                process.terminate()
+        self._services.ask_to_end("airflow")
 
     def leave_running(self) -> None:
         """Let go of a stack that was not leashed; `stop` of a later Stack on the same folder ends it."""
@@ -139,17 +120,21 @@ class Stack:
         self._step("Postgres")
         self._postgres.start()
         self.warehouse_url = self._postgres.create_database("warehouse")
-        metadata = self._postgres.create_database("airflow") if self._with_airflow else ""
         self._step("the pretend shop")
         self.env = {**self._base_env(), **self._rooms_env()}
         self._start_shop(known)
-        migration = self._prepare_airflow(metadata, known) if self._with_airflow else None
-        migrate(self.warehouse_url)
-        self._until(self.shop.answers, SHOP_SECONDS, "mock-apis")
-        self.env |= self.shop.sources_env()
         if self._with_airflow:
+            port = self._ui_port or free_port()
+            self._airflow = AirflowServices(self._services, self._postgres, port, known, fresh=self._leashed)
+            self.ui_url = self._airflow.url
+            self.env |= self._airflow.environment()
+            self._airflow.begin_migration(self.env)
+        migrate(self.warehouse_url)
+        self._services.until(self.shop.answers, SHOP_SECONDS, "mock-apis")
+        self.env |= self.shop.sources_env()
+        if self._airflow is not None:
             self._step("Airflow")
-            self._start_airflow(migration, known)
+            self._airflow.start(self.env)
         state = {"ui": self.ui_url, "mock": self.mock_url, "warehouse": self.warehouse_url}
         if not self._leashed:
             path = self.home / "stack.json"
@@ -179,14 +164,10 @@ class Stack:
             **self._extra,
         }
 
-    def _spawn(self, name: str, command: list[str], env: dict[str, str]) -> None:
-        log = self.home / "logs" / f"{name}.log"
-        self._processes[name] = spawn(command, log=log, env=env, cwd=ROOT, leashed=self._leashed)
-
     def _start_shop(self, known: dict[str, str]) -> None:
         options = {"--timezone": load_pipeline().shop.timezone, **self._shop_options}
         self._shop = Shop(self.home / "mock.json", options, known)
-        self._spawn("mock-apis", self._shop.command, {**self.env, **self._shop.keys})
+        self._services.start("mock-apis", self._shop.command, {**self.env, **self._shop.keys})
 
     @property
     def shop(self) -> Shop:
@@ -202,67 +183,13 @@ class Stack:
         """Let `days` days pass in the pretend shop."""
         self.shop.advance(days)
 
-    def _prepare_airflow(self, database_url: str, known: dict[str, str]) -> subprocess.Popen[bytes] | None:
-        """Airflow's settings go into `env`; the metadata's migration, under way, unless it is not needed."""
-        port = self._ui_port or free_port()
-        self.ui_url = f"http://127.0.0.1:{port}"
-        home = self.home / "airflow"
-        self.env |= airflow_environment(home, ROOT / "dags", port, database_url, known)
-        if self._leashed and has_unfinished_runs(database_url):
-            # They would start again beside the new ones. The metadata hold nothing but Airflow's own history.
-            self._drop_metadata()
-        if metadata_is_current(database_url, home):
-            return None
-        log = self.home / "logs" / "airflow-migrate.log"
-        return spawn(airflow_command("db", "migrate"), log=log, env=self.env, cwd=ROOT, leashed=self._leashed)
-
-    def _drop_metadata(self) -> None:
-        with psycopg.connect(self._postgres.url(), autocommit=True) as connection:
-            connection.execute(sql.SQL("drop database airflow with (force)"))
-        self._postgres.create_database("airflow")
-
-    def _start_airflow(self, migration: subprocess.Popen[bytes] | None, known: dict[str, str]) -> None:
-        if migration is not None:
-            if migration.wait(AIRFLOW_SECONDS):
-                log = self.home / "logs" / "airflow-migrate.log"
-                raise HeadwaterError(f"Airflow's database could not be migrated: {last_line(log)}; see {log}")
-            note_migrated(self.home / "airflow")
-        started = datetime.now(UTC).isoformat()
-        for name, arguments in SERVICES.items():
-            port = ["--port", self.ui_url.rsplit(":", 1)[1]] if name == "api-server" else []
-            self._spawn(f"airflow-{name}", airflow_command(*arguments, *port), self.env)
-        self._api = api = AirflowApi(self.ui_url, known["admin_password"])
-        self._until(api.healthy, AIRFLOW_SECONDS, *(f"airflow-{name}" for name in SERVICES))
-        api.log_in()
-        wanted = {f"ingest_{name}" for name in load_pipeline().sources} | {"deliver"}
-        self._until(lambda: self._dags_are_there(wanted, started), AIRFLOW_SECONDS, "airflow-dag-processor")
-
-    def _dags_are_there(self, wanted: set[str], since: str) -> bool:
-        errors = self.api.import_errors()
-        if errors:
-            raise HeadwaterError("Airflow cannot read a DAG file: " + "; ".join(errors))
-        return wanted <= self.api.dags_parsed_since(since)
-
-    def _until(self, ready: Callable[[], bool], seconds: float, *names: str) -> None:
-        """Wait for `ready`; an ended process or a passed deadline is a HeadwaterError that names its log."""
-        deadline = time.monotonic() + seconds
-        while not ready():
-            for name in names:
-                code = self._processes[name].poll()
-                log = self.home / "logs" / f"{name}.log"
-                if code is not None:
-                    raise HeadwaterError(f"{name} ended ({code}): {last_line(log)}; see {log}")
-                if time.monotonic() > deadline:
-                    raise HeadwaterError(f"{name} was not ready after {seconds:.0f} s; see {log}")
-            time.sleep(0.1)
-
     # -- runs -----------------------------------------------------------------------------------------------------
 
     @property
     def api(self) -> AirflowApi:
-        if self._api is None:
+        if self._airflow is None:
             raise HeadwaterError("Airflow is not running in this stack.")
-        return self._api
+        return self._airflow.api
 
     def trigger(self, dag_id: str) -> str:
         """Start a run of the DAG; its run id."""
@@ -289,10 +216,7 @@ class Stack:
 
     def check_alive(self) -> None:
         """Raises HeadwaterError when one of the stack's processes has ended."""
-        for name, process in self._processes.items():
-            if (code := process.poll()) is not None:
-                log = self.home / "logs" / f"{name}.log"
-                raise HeadwaterError(f"{name} ended ({code}): {last_line(log)}; see {log}")
+        self._services.check_alive()
 
     def task_states(self, dag_id: str, run_id: str) -> dict[str, str | None]:
         """Each task's state ("success", "failed", "upstream_failed", "skipped", "running", ... or None)."""
