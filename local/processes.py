@@ -58,16 +58,19 @@ def spawn(
 
 
 def members(home: Path) -> list[psutil.Process]:
-    """Every living process of `home`'s stack, except the caller and its parents."""
+    """Every living process of `home`'s stack, except the caller and its parents.
+
+    Airflow shuts the environment of its tasks' processes (even to their own user): they are found as children.
+    """
     own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
-    found = []
+    found: dict[int, psutil.Process] = {}
     for process in psutil.process_iter():
         try:
-            if process.pid not in own and process.environ().get(MARK) == str(home):
-                found.append(process)
+            if process.environ().get(MARK) == str(home):
+                found |= {each.pid: each for each in (process, *process.children(recursive=True))}
         except (psutil.Error, OSError):  # it ended, or it belongs to somebody else
             continue
-    return found
+    return [process for pid, process in found.items() if pid not in own]
 
 
 def end_all(home: Path, roots: Iterable[int] = ()) -> int:
@@ -82,13 +85,26 @@ def end_all(home: Path, roots: Iterable[int] = ()) -> int:
     _signal(asked, signal.SIGTERM)
     deadline = time.monotonic() + GRACE_SECONDS
     psutil.wait_procs(asked, timeout=GRACE_SECONDS)
-    left = members(home)
+    # Those of before too: a child whose parent has ended cannot be found any more.
+    left = _living({*everyone, *members(home)})
     _signal(left, signal.SIGTERM)
     psutil.wait_procs(left, timeout=max(0.5, deadline - time.monotonic()))
-    while left := members(home):
+    while left := _living({*everyone, *members(home)}):
         _signal(left, signal.SIGKILL)
         psutil.wait_procs(left, timeout=GRACE_SECONDS)
     return len(everyone)
+
+
+def _living(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
+    """Those that still run (a zombie waits only for its parent to look)."""
+    living = []
+    for process in processes:
+        try:
+            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                living.append(process)
+        except psutil.NoSuchProcess:
+            continue
+    return living
 
 
 def _signal(processes: Iterable[psutil.Process], number: signal.Signals) -> None:

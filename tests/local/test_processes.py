@@ -28,6 +28,12 @@ ORPHANED = [
     f"import subprocess; subprocess.Popen({SLEEP!r}, start_new_session=True)",
 ]
 
+# Starts a child whose environment says nothing (or, as Airflow does with its tasks', may not be read), and waits.
+SILENT_CHILD = [
+    *(sys.executable, "-c"),
+    f"import subprocess; subprocess.Popen({SLEEP!r}, start_new_session=True, env={{}}).wait()",
+]
+
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Path]:
@@ -55,6 +61,14 @@ def test_orphans_in_other_sessions_are_ended(home: Path) -> None:
     assert len(members(home)) == 1
     assert end_all(home) == 1
     assert members(home) == []
+
+
+def test_children_whose_environment_cannot_be_read_are_ended(home: Path) -> None:
+    parent = run(home, SILENT_CHILD)
+    assert eventually(lambda: len(members(home)) == 2)
+    child = psutil.Process(parent.pid).children()[0]
+    assert end_all(home, [parent.pid]) == 2
+    assert not child.is_running()
 
 
 def test_a_process_that_ignores_sigterm_is_killed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
