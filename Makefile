@@ -5,7 +5,7 @@ VENV := .venv/bin
 COMPOSE := $(PYTHON) docker/compose.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo local stop migrate test test-compose lint format lock up down clean
+.PHONY: help install install-dev demo local stop migrate test test-compose bench lint format lock up down clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,10 @@ migrate: install ## bring the warehouse at WAREHOUSE_URL up to date
 
 test: install-dev ## unit, embedded-Postgres and end-to-end tests
 	@$(VENV)/python -m pytest
+
+bench: install-dev ## measure the dbt stage and the syncs, as ratios within one run (15 minutes)
+	@$(VENV)/python -m bench dbt-stage
+	@$(VENV)/python -m bench sync
 
 lint: install-dev ## ruff, mypy and sqlfluff
 	$(VENV)/ruff check .
