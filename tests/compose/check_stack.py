@@ -95,23 +95,9 @@ def until(what: str, found: Callable[[], Any], seconds: float) -> Any:
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A Docker engine: the one that runs, or one started here (as root, from Debian's docker.io)."""
-    if subprocess.run(["docker", "info"], capture_output=True).returncode == 0:
-        yield
-        return
-    log = (tmp_path_factory.mktemp("engine") / "dockerd.log").open("w")
-    daemon = subprocess.Popen(["dockerd"], stdout=log, stderr=log)
-    try:
-        until("the Docker engine", lambda: subprocess.run(["docker", "info"], capture_output=True).returncode == 0, 60)
-        yield
-    finally:
-        daemon.terminate()
-        daemon.wait(60)
-
-
-@pytest.fixture(scope="module")
-def stack(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    answer = subprocess.run(["docker", "info"], capture_output=True, text=True)
+    assert answer.returncode == 0, f"start a Docker engine first (as root: dockerd &): {answer.stderr.strip()}"
     standins = ensure_images(ROOT, ROOT / ".local" / "standins")
     print(f"\nstand-ins, not the public images: {', '.join(standins) or 'none'}", flush=True)
     checkout = tmp_path_factory.mktemp("clone") / "headwater"
