@@ -12,6 +12,7 @@ import os
 from datetime import timedelta
 from pathlib import Path
 
+from airflow.configuration import AIRFLOW_HOME
 from airflow.sdk import Asset, AssetAll, AssetOrTimeSchedule, dag, task, teardown
 from cosmos.config import ProfileConfig
 from cosmos.constants import InvocationMode
@@ -22,6 +23,7 @@ from dags.policy import by_the_clock, dag_policy
 from settings import load_pipeline
 
 PROJECT = Path(os.environ.get("HEADWATER_DBT_PROJECT") or Path(__file__).resolve().parent.parent / "dbt")
+PARSED = Path(AIRFLOW_HOME) / "dbt-parsed"  # what dbt has parsed is kept here from run to run
 
 pipeline = load_pipeline()
 arrived = AssetAll(*(Asset(name) for name in pipeline.critical_sources))
@@ -74,6 +76,7 @@ def deliver() -> None:
         ),
         invocation_mode=InvocationMode.SUBPROCESS,
         install_deps=False,
+        cache_dir=PARSED,
         emit_datasets=False,
         append_env=True,
         interceptors=[hand_over_day],

@@ -38,16 +38,16 @@ def open_day(only_if_due: bool) -> dict[str, str]:
 
 
 def hand_over_day(context: Any, operator: Any) -> None:
-    """Before dbt starts: the warehouse's address as its environment, the day and the shop as its variables.
+    """Before dbt starts: the warehouse's address and the day as its environment, the shop as its variables.
 
-    Here and not in the operator's arguments, which Airflow would keep and show, password and all.
+    Here and not in the operator's arguments, which Airflow would keep and show, password and all. The day is not a
+    variable: dbt parses everything anew when one of those has changed.
     """
     from warehouse import dbt_environment
 
     pipeline = load_pipeline()
-    operator.env = {**(operator.env or {}), **dbt_environment()}
+    operator.env = {**(operator.env or {}), **dbt_environment(), "DBT_AS_OF": _opened(context)["as_of"]}
     operator.vars = {
-        "as_of": _opened(context)["as_of"],
         "shop_timezone": pipeline.shop.timezone,
         "shop_currency": pipeline.shop.currency,
         "attribution_window_days": pipeline.attribution_window_days,
