@@ -31,7 +31,7 @@ migrate: install ## bring the warehouse at WAREHOUSE_URL up to date
 test: install-dev ## unit, embedded-Postgres and end-to-end tests
 	@$(VENV)/python -m pytest
 
-bench: install-dev ## measure the dbt stage and the syncs, as ratios within one run (15 minutes)
+bench: install-dev ## measure the dbt stage and the syncs, as ratios within one run (5 minutes)
 	@$(VENV)/python -m bench dbt-stage
 	@$(VENV)/python -m bench sync
 
