@@ -187,7 +187,7 @@ def clean() -> int:
         answer = ""
     if answer.strip() != "yes":
         print("Nothing was deleted.")
-        return 1
+        return 0
     if volumes and down():
         return 1
     if local.exists() and (ROOT / ".venv" / "bin" / "python").exists():
