@@ -13,12 +13,15 @@ from settings import HeadwaterError
 
 
 class Shop:
-    """The mock APIs on free ports of 127.0.0.1; `options` are those of `python -m mock_apis serve`."""
+    """The mock APIs on free ports of 127.0.0.1; `options` are those of `python -m mock_apis serve`.
 
-    def __init__(self, state: Path, options: dict[str, str], known: dict[str, str]):
+    `live`: a day passes in the shop with each real day.
+    """
+
+    def __init__(self, state: Path, options: dict[str, str], known: dict[str, str], live: bool = False):
         self.port, self.sftp_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._state, self._options, self._known = state, options, known
+        self._state, self._options, self._known, self._live = state, options, known, live
 
     @property
     def command(self) -> list[str]:
@@ -26,7 +29,8 @@ class Shop:
             **{"--host": "127.0.0.1", "--port": str(self.port), "--sftp-port": str(self.sftp_port)},
             **{"--state": str(self._state), **self._options},
         }
-        return [sys.executable, "-m", "mock_apis", "serve", *(word for pair in options.items() for word in pair)]
+        words = [word for pair in options.items() for word in pair] + (["--live"] if self._live else [])
+        return [sys.executable, "-m", "mock_apis", "serve", *words]
 
     @property
     def keys(self) -> dict[str, str]:

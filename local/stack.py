@@ -30,7 +30,8 @@ Step = Callable[[str], None]
 class Stack:
     """All state, logs and secrets are in `home`; every port is free and on 127.0.0.1.
 
-    `size`, `seed`, `today`: the pretend shop, at its first start. `schedules`: Airflow's runs by the clock.
+    `size`, `seed`, `today`: the pretend shop, at its first start. `schedules`: Airflow's runs by the clock, and
+    a shop that lives with the calendar.
     `leashed`: its processes end with the caller, however that ends. `airflow=False` leaves Airflow out.
     `env` is for subprocesses (the rooms' doors) from `start` on. Raises HeadwaterError.
     """
@@ -166,7 +167,7 @@ class Stack:
 
     def _start_shop(self, known: dict[str, str]) -> None:
         options = {"--timezone": load_pipeline().shop.timezone, **self._shop_options}
-        self._shop = Shop(self.home / "mock.json", options, known)
+        self._shop = Shop(self.home / "mock.json", options, known, live=self._schedules)
         self._services.start("mock-apis", self._shop.command, {**self.env, **self._shop.keys})
 
     @property

@@ -92,6 +92,9 @@ def serve(
     shopify_restore: Annotated[
         int, typer.Option(min=1, help="Points back a second; a standard shop has 100.")
     ] = DEFAULT_RESTORE,
+    live: Annotated[
+        bool, typer.Option("--live", help="A day passes in the shop with each real day, at one o'clock shop time.")
+    ] = False,
 ) -> None:
     """Serve Shopify, Stripe and the email platform's SFTP until stopped."""
 
@@ -119,6 +122,7 @@ def serve(
         shopify_token=shopify_token,
         shopify_bucket=shopify_bucket,
         shopify_restore=shopify_restore,
+        live=live,
         announce=announce,
     )
 

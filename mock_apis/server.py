@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 
@@ -15,6 +15,7 @@ import uvicorn
 from mock_apis import state as shop_state
 from mock_apis.app import create_app
 from mock_apis.faults import Faults
+from mock_apis.live import LiveClock
 from mock_apis.middleware import App, Protocol
 from mock_apis.sftp import SftpServer, new_host_key
 from mock_apis.state import MockError, ShopState
@@ -58,9 +59,10 @@ def serve(
     shopify_token: str | None,
     shopify_bucket: int,
     shopify_restore: int,
+    live: bool,
     announce: Callable[[int, int, str], None],
 ) -> None:
-    """Serve until SIGTERM or SIGINT; `announce` is told the two ports and the SFTP host key.
+    """Serve until SIGTERM or SIGINT; `announce` is told the two ports and the SFTP host key. `live`: see LiveClock.
 
     Raises MockError if a port or the state file can't be had.
     """
@@ -92,8 +94,9 @@ def serve(
                 host_key=lambda: sftp.host_key,
                 remember=remember,
             )
-            announce(web.getsockname()[1], sftp.port, sftp.host_key)
-            _run(config(app), web)
+            with LiveClock(world_ref, remember) if live else nullcontext():
+                announce(web.getsockname()[1], sftp.port, sftp.host_key)
+                _run(config(app), web)
         finally:
             sftp.stop()
 
