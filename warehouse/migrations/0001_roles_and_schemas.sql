@@ -36,8 +36,6 @@ grant usage on schema marts to reporter;
 
 alter default privileges for role transformer in schema staging, intermediate, marts_candidate
   grant select on tables to checker;
-alter default privileges for role transformer in schema intermediate, marts_candidate
-  grant select on tables to monitor;
 alter default privileges in schema raw grant select on tables to transformer, checker;
 alter default privileges in schema raw grant select, insert on tables to loader;
 
