@@ -8,7 +8,6 @@ the dashboard do not show for every model and test.
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,11 +17,10 @@ from cosmos.config import ProfileConfig
 from cosmos.constants import InvocationMode
 from cosmos.operators.local import DbtBuildLocalOperator
 
-from dags.delivery_steps import hand_over_day, open_day, record_dbt_results, record_failure, verdict
+from dags.delivery_steps import PROJECT, hand_over_day, open_day, record_dbt_results, record_failure, verdict
 from dags.policy import by_the_clock, dag_policy
 from settings import load_pipeline
 
-PROJECT = Path(os.environ.get("HEADWATER_DBT_PROJECT") or Path(__file__).resolve().parent.parent / "dbt")
 PARSED = Path(AIRFLOW_HOME) / "dbt-parsed"  # what dbt has parsed is kept here from run to run
 
 pipeline = load_pipeline()
@@ -76,6 +74,7 @@ def deliver() -> None:
         ),
         invocation_mode=InvocationMode.SUBPROCESS,
         install_deps=False,
+        full_refresh="{{ ti.xcom_pull(task_ids='open_delivery')['full_refresh'] }}",
         cache_dir=PARSED,
         emit_datasets=False,
         append_env=True,

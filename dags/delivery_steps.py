@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +12,9 @@ from typing import Any
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from settings import HeadwaterError, load_pipeline
+
+PROJECT = Path(os.environ.get("HEADWATER_DBT_PROJECT") or Path(__file__).resolve().parent.parent / "dbt")
+COUNTRIES = PROJECT / "seeds" / "countries.csv"
 
 
 @contextmanager
@@ -23,17 +28,29 @@ def verdict() -> Iterator[None]:
 
 def open_day(only_if_due: bool) -> dict[str, str]:
     """Open the delivery. `only_if_due` (a run by the clock): skip when the sources' arrival had it delivered."""
-    from warehouse.deliveries import is_delivered, open_delivery
+    from warehouse.deliveries import is_delivered, open_delivery, settings_changed
 
     if only_if_due and is_delivered():
         raise AirflowSkipException("Yesterday is already delivered.")
     with verdict():
         delivery = open_delivery()
+    built_with = {**dbt_variables(), "countries": hashlib.sha256(COUNTRIES.read_bytes()).hexdigest()}
     return {
         "delivery_id": str(delivery.delivery_id),
         "day": delivery.day.isoformat(),
         "as_of": delivery.as_of.isoformat(),
         "stale_sources": ", ".join(delivery.stale_sources),
+        "full_refresh": str(settings_changed(delivery.delivery_id, built_with)),
+    }
+
+
+def dbt_variables() -> dict[str, str | int]:
+    """What of pipeline.yml the models depend on."""
+    pipeline = load_pipeline()
+    return {
+        "shop_timezone": pipeline.shop.timezone,
+        "shop_currency": pipeline.shop.currency,
+        "attribution_window_days": pipeline.attribution_window_days,
     }
 
 
@@ -45,13 +62,8 @@ def hand_over_day(context: Any, operator: Any) -> None:
     """
     from warehouse import dbt_environment
 
-    pipeline = load_pipeline()
     operator.env = {**(operator.env or {}), **dbt_environment(), "DBT_AS_OF": _opened(context)["as_of"]}
-    operator.vars = {
-        "shop_timezone": pipeline.shop.timezone,
-        "shop_currency": pipeline.shop.currency,
-        "attribution_window_days": pipeline.attribution_window_days,
-    }
+    operator.vars = dbt_variables()
 
 
 def record_dbt_results(project: str, context: Any) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
+
+from psycopg.types.json import Jsonb
 
 from settings import HeadwaterError, Pipeline, load_pipeline
 from warehouse.connection import connect
@@ -68,6 +71,22 @@ def open_delivery(url: str | None = None, pipeline: Pipeline | None = None) -> D
         fail_delivery(delivery.delivery_id, "sources", reason, url)
         raise CriticalSourceStale(f"Not delivered: {reason}. Readers keep the last published day.")
     return delivery
+
+
+def settings_changed(delivery_id: uuid.UUID | str, settings: dict[str, Any], url: str | None = None) -> bool:
+    """Note what this delivery's models are built with; whether the last one that was delivered had it otherwise.
+
+    Rows that were built with the old settings would otherwise stay beside new ones until they happen to change.
+    """
+    with connect("checker", url=url, application="headwater deliver") as connection:
+        last = connection.execute(
+            "select settings from ops.deliveries where published_at is not null and settings is not null"
+            " order by published_at desc limit 1"
+        ).fetchone()
+        connection.execute(
+            "update ops.deliveries set settings = %s where delivery_id = %s", (Jsonb(settings), delivery_id)
+        )
+    return last is not None and last[0] != settings
 
 
 def fail_delivery(delivery_id: uuid.UUID | str, stage: str, error: str, url: str | None = None) -> None:

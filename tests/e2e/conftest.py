@@ -25,8 +25,8 @@ ROOT = Path(__file__).resolve().parents[2]
 class Platform:
     """The stack with what an end-to-end test does to it and asks of it."""
 
-    def __init__(self, stack: Stack):
-        self.stack = stack
+    def __init__(self, stack: Stack, settings: Path):
+        self.stack, self.settings = stack, settings
 
     def ingest_and_deliver(self) -> str:
         """Every ingest DAG; the arrival of the critical sources starts the delivery. The state in which it ended.
@@ -90,4 +90,4 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     impatient.write_text(settings.replace("    streams:\n", "    http: { attempts: 2 }\n    streams:\n"))
     extra = {"HEADWATER_PIPELINE": str(impatient)}
     with Stack(home / "stack", size="tiny", seed=seed, durable=False, extra_env=extra) as stack:
-        yield Platform(stack)
+        yield Platform(stack, impatient)

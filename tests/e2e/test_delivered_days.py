@@ -76,3 +76,19 @@ def test_an_optional_source_that_is_down_does_not_stop_the_others(platform: Plat
     assert platform.door("ingestion", "sync", "email").returncode == 0
     assert platform.deliver() == "success"
     assert differences(platform) == []
+
+
+def test_a_changed_setting_builds_all_days_anew(platform: Platform) -> None:
+    days = "select count(*), min(day) from marts.daily_sales_by_region"
+    before = platform.query(days)
+    text = platform.settings.read_text()
+    platform.settings.write_text(text.replace("timezone: Europe/Berlin", "timezone: Pacific/Auckland"))
+    try:
+        assert platform.deliver() == "success"
+        orders = "select count(*) from intermediate.fct_orders where order_day <> (processed_at at time zone %s)::date"
+        assert platform.query(orders, "Pacific/Auckland") == [(0,)]
+    finally:
+        platform.settings.write_text(text)
+    assert platform.deliver() == "success"
+    assert platform.query(days) == before
+    assert differences(platform) == []

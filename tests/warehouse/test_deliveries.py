@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from settings import HeadwaterError, load_pipeline
-from warehouse.deliveries import CriticalSourceStale, fail_delivery, open_delivery, pass_delivery
+from warehouse.deliveries import CriticalSourceStale, fail_delivery, open_delivery, pass_delivery, settings_changed
 
 NOW = datetime.now(UTC)
 
@@ -74,3 +74,25 @@ def test_the_first_reason_of_a_failure_is_kept(clean_warehouse: str) -> None:
     fail_delivery(delivery.delivery_id, "dbt", "the model broke")
     fail_delivery(delivery.delivery_id, "checks", "because of that")
     assert status(clean_warehouse) == ("failed", "dbt", "the model broke")
+
+
+def test_settings_that_the_models_depend_on_are_held_against_the_last_published_delivery(clean_warehouse: str) -> None:
+    arrive(clean_warehouse, shopify=NOW, stripe=NOW)
+
+    def deliver(settings: dict[str, int], published: bool) -> bool:
+        delivery = open_delivery()
+        changed = settings_changed(delivery.delivery_id, settings)
+        if published:
+            with psycopg.connect(clean_warehouse, autocommit=True) as connection:
+                connection.execute(
+                    "update ops.deliveries set status = 'published', published_at = clock_timestamp()"
+                    " where delivery_id = %s",
+                    (delivery.delivery_id,),
+                )
+        return changed
+
+    assert not deliver({"window": 5}, published=True)
+    assert not deliver({"window": 5}, published=True)
+    assert deliver({"window": 7}, published=False), "changed"
+    assert deliver({"window": 7}, published=True), "the run with the change failed: what it built may be half"
+    assert not deliver({"window": 7}, published=True)
