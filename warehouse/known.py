@@ -1,0 +1,67 @@
+"""What the warehouse knows already of one stream: its loaded files, and the rows that stand for its records now.
+
+For sources that tell a change only by comparison: a day that is exported again, a row that is not there any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from psycopg import sql
+
+Ask = Callable[[sql.Composable, dict[str, Any]], list[tuple[Any, ...]]]
+
+# The current row of a record, as everywhere: the newest version, then the last loaded.
+_NEWEST = sql.SQL("record_key, record_version desc, _load_timestamp desc, content_hash desc")
+_MINE = sql.SQL("source = %(source)s and stream = %(stream)s")
+
+
+class CurrentRow(NamedTuple):
+    """The row that stands for a record now, by the SHA-256 of its bytes."""
+
+    version: datetime
+    content_hash: bytes
+    deleted: bool
+
+
+class Known:
+    """Questions about what is committed; `ask` runs one of them with the source's and the stream's name."""
+
+    def __init__(self, source: str, stream: str, ask: Ask):
+        self._ask, self._table = ask, sql.Identifier("raw", f"{source}_{stream}")
+
+    def objects(self, names: Sequence[str]) -> set[tuple[str, str]]:
+        """The (name, ETag) under which objects of these names were loaded."""
+        question = sql.SQL("select name, etag from ops.files where {} and name = any(%(names)s)").format(_MINE)
+        return {(name, etag) for name, etag in self._ask(question, {"names": list(names)})}
+
+    def has_files_under(self, prefix: str) -> bool:
+        """Whether any file was loaded whose name begins so."""
+        question = sql.SQL("select 1 from ops.files where {} and starts_with(name, %(prefix)s) limit 1").format(_MINE)
+        return bool(self._ask(question, {"prefix": prefix}))
+
+    def current(self, keys: Sequence[str]) -> dict[str, CurrentRow]:
+        """The current rows of those of the records that are there."""
+        columns = "record_key, record_version, content_hash, _deleted"
+        question = sql.SQL(
+            f"select distinct on (record_key) {columns} from {{}} where record_key = any(%(keys)s) order by {{}}"
+        ).format(self._table, _NEWEST)
+        return {key: CurrentRow(*row) for key, *row in self._ask(question, {"keys": list(keys)})}
+
+    def live_keys(self, after: str, before: str, limit: int) -> list[str]:
+        """The first `limit` keys between the two, in the warehouse's order, whose records are not deleted."""
+        question = sql.SQL(
+            "select record_key from (select distinct on (record_key) record_key, _deleted from {} where record_key >"
+            " %(after)s and record_key < %(before)s order by {}) as newest where not _deleted limit %(limit)s"
+        ).format(self._table, _NEWEST)
+        return [key for (key,) in self._ask(question, {"after": after, "before": before, "limit": limit})]
+
+    def documents(self, keys: Sequence[str]) -> list[tuple[str, datetime, bytes]]:
+        """(key, version, bytes) of the current rows of these records."""
+        question = sql.SQL(
+            "select distinct on (record_key) record_key, record_version, source_data::text from {}"
+            " where record_key = any(%(keys)s) order by {}"
+        ).format(self._table, _NEWEST)
+        return [(key, version, text.encode()) for key, version, text in self._ask(question, {"keys": list(keys)})]
