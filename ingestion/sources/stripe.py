@@ -18,7 +18,9 @@ a pending one becomes available days later. One that takes longer than the lookb
 A deleted customer comes as {"id", "object", "deleted": true}. Nothing else is ever deleted; an object that Stripe does
 not know any more (test data that was wiped) is kept as its last event showed it, as deleted.
 
-Settings: STRIPE_API_KEY (a restricted key with read access to these is enough) and STRIPE_API_URL.
+Settings: STRIPE_API_KEY (a restricted key with read access to these is enough) and STRIPE_API_URL; in pipeline.yml
+`options: {refetch_workers: 8}`, how many of a page's changed objects are fetched at once. They are written in the
+order of their events whatever the number; a 429 to one of them holds all of them back.
 """
 
 from __future__ import annotations
@@ -29,12 +31,15 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from ingestion.cut import at
+from ingestion.side_by_side import side_by_side
 from ingestion.source import BaseSource, Context, Record, Stream, parse_time
 from ingestion.stripe_api import Change, StripeApi, newest_changes
 from ingestion.window import Window, WindowedStream, WindowPage
+from settings import SettingsError
 
 # Stripe keeps 30 days of events; an hour less, so that none falls out while they are read.
 EVENTS_REACH_BACK = timedelta(days=30) - timedelta(hours=1)
+REFETCH_WORKERS, MOST_WORKERS = 8, 32  # Stripe takes 100 reads a second from a live account, 25 in test mode
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +53,7 @@ class StripeStream(WindowedStream):
     def __init__(self, context: Context, api: StripeApi):
         super().__init__(context)
         self._api = api
+        self._workers = _refetch_workers(context)
 
     def source_now(self) -> datetime:
         return self._api.now(self.path)
@@ -106,7 +112,7 @@ class EventedStream(StripeStream):
         after = cursor["after"] if cursor else "the start"
         for events, next_cursor in self._api.list("events", start, end, cursor, types):
             origin = f"v1/{self.path} by events up to {end:%Y-%m-%dT%H:%M:%SZ}, after {after}"
-            records = [self._fetched(change) for change in newest_changes(events, self.noun)]
+            records = side_by_side(self._fetched, newest_changes(events, self.noun), self._workers)
             yield WindowPage(records, next_cursor, origin)
             after = next_cursor["after"] if next_cursor else after
 
@@ -189,3 +195,13 @@ class Source(BaseSource):
 
     def close(self) -> None:
         self._api.http.close()
+
+
+def _refetch_workers(context: Context) -> int:
+    place, options = f"pipeline.yml, sources.{context.source}.options", context.settings.options
+    if unknown := sorted(options.keys() - {"refetch_workers"}):
+        raise SettingsError(f"{place}: there is no option {', '.join(unknown)}; there is refetch_workers.")
+    value = options.get("refetch_workers", REFETCH_WORKERS)
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_WORKERS:
+        raise SettingsError(f"{place}.refetch_workers: {value!r} is no number from 1 to {MOST_WORKERS}.")
+    return value
