@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from _csv import Reader
 
 LONGEST_LINE = 1_000_000
+csv.field_size_limit(LONGEST_LINE)  # a cell may fill its line; Python's own limit is an eighth of it
 _FIELD = r'(?:"(?:[^"]++|"")*+"|[^",\r\n]*+)'
 _WELL_QUOTED = re.compile(rf"{_FIELD}(?:,{_FIELD})*+(?:\r\n|\r|\n)?")
 
