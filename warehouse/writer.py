@@ -202,7 +202,11 @@ class StreamWriter:
         if not row or row[0] is None:
             connection.close()
             raise HeadwaterError(f"There is no table {table}; run `python -m warehouse migrate` (or `make migrate`).")
-        connection.execute("set lock_timeout = '10s'")
+        # A client whose machine is gone says no goodbye: the server asks after it, or the lock would be held for hours.
+        connection.execute(
+            "set lock_timeout = '10s'; set tcp_keepalives_idle = 30; set tcp_keepalives_interval = 10;"
+            " set tcp_keepalives_count = 3"
+        )
         connection.execute(
             "create temporary table incoming (record_key text, record_version timestamptz, content_hash bytea,"
             " source_data json, _extracted_at timestamptz, _deleted boolean) on commit delete rows"

@@ -13,6 +13,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.ingestion.conftest import Numbers, Query
+from warehouse.writer import StreamWriter
 
 
 def start(url: str) -> subprocess.Popen[str]:
@@ -79,6 +80,17 @@ def test_rule_4_a_run_resumed_after_its_successor_finished_changes_nothing(
     assert query("select status, count(*) from ops.runs group by 1 order by 1") == [("failed", 1), ("succeeded", 1)]
 
 
+@pytest.mark.fault(
+    "The machine of a run is gone without a goodbye",
+    "The server asks after it, and lets go of its session and its lock within a minute.",
+)
+def test_rule_4_a_machine_that_is_gone_does_not_hold_the_lock_for_hours(clean_warehouse: str) -> None:
+    with StreamWriter("shopify", "orders") as writer:  # what the server's socket really has
+        asked = [writer._connection.execute(f"show tcp_keepalives_{it}".encode()).fetchone() for it in KEEPALIVES]
+    assert asked == [("30",), ("10",), ("3",)]
+
+
+KEEPALIVES = ("idle", "interval", "count")
 LEFT = (
     "select count(*) from raw.numbers_items",
     "select md5(string_agg(md5(source_data::text) || _load_id, '' order by record_key)) from raw.numbers_items",
