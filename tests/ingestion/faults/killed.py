@@ -73,11 +73,11 @@ def _child(job: Job, kill: Kill | None, sender: Connection) -> None:
 
 def small_pages() -> None:
     """So that the tiny shop fills several pages and several transactions."""
-    sync_module.BATCH_RECORDS = 45
+    sync_module.BATCH_RECORDS = 20
     shopify.Orders.first = shopify.Customers.first = 25
     shopify.Products.first = 6
     stripe_api.PAGE_SIZE = 30
-    file_stream.PAGE_ROWS = 20
+    file_stream.PAGE_ROWS = 7
 
 
 class Warehouse:

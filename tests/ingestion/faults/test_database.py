@@ -91,6 +91,10 @@ def test_a_sync_survives_a_restart_of_postgres(
 def test_a_batch_that_loses_a_deadlock_is_written_again(clean_warehouse: str, numbers: Numbers, query: Query) -> None:
     pipeline = numbers(count=300)
     rival = psycopg.connect(clean_warehouse)
+    waiting = (
+        "select count(*) from pg_stat_activity where application_name = 'headwater numbers.items'"
+        " and wait_event_type = 'Lock'"
+    )
     deadlocks = "select deadlocks from pg_stat_database where datname = current_database()"
 
     def lock() -> None:
@@ -99,12 +103,12 @@ def test_a_batch_that_loses_a_deadlock_is_written_again(clean_warehouse: str, nu
         threading.Thread(target=finish).start()
 
     def finish() -> None:
+        until(lambda: query(waiting) == [(1,)])
         rival.execute("update ops.checkpoints set updated_at = updated_at")  # waits for the sync, which waits for us
         rival.commit()
         rival.close()
 
     [(before,)] = query(deadlocks)
-    # The lock is asked for only when the sync holds the bookmark: its transaction begins with that.
     result = sync_stream("numbers", "items", pipeline=pipeline, on_progress=when(100, lock))
     assert result.counts == Counts(received=300, kept=300)
     until(lambda: query(deadlocks)[0][0] > before)
