@@ -45,9 +45,13 @@ SHOPIFY_ACCESS_TOKEN=shpat_{word}
 STRIPE_API_URL=http://mock-apis:8000/stripe
 STRIPE_API_KEY=sk_test_{word}
 EMAIL_SFTP_URL=sftp://email@mock-apis:2022/
-EMAIL_SFTP_PASSWORD={word}
+EMAIL_SFTP_PASSWORD={sftp}
 # A real server's key: `ssh-keyscan -t ed25519 HOST` prints it ("ssh-ed25519 AAAA...").
 EMAIL_SFTP_HOST_KEY=of-the-mock
+# Where people drop CSV files: sftp://user@host:22/folder, or file:///path of a folder in the containers.
+UPLOADS_FOLDER_URL=sftp://email@mock-apis:2022/uploads
+UPLOADS_SFTP_PASSWORD={sftp}
+UPLOADS_SFTP_HOST_KEY=of-the-mock
 
 # Where failures are told, when set: a Slack webhook, or any address that takes a JSON POST.
 SLACK_WEBHOOK_URL=
@@ -65,7 +69,7 @@ def fail(message: str) -> NoReturn:
 
 def write_env() -> None:
     """.env with secrets of its own, readable by its owner only; written beside and renamed, so never half-made."""
-    text = ENV_TEMPLATE
+    text = ENV_TEMPLATE.replace("{sftp}", secrets.token_hex(24))  # one login of the pretend shop's
     while "{word}" in text:
         text = text.replace("{word}", secrets.token_hex(24), 1)
     fernet = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()

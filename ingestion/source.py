@@ -7,7 +7,7 @@ from `WindowedStream` (ingestion/window.py) and write only `pages`; the others (
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, ClassVar, NamedTuple
@@ -65,9 +65,9 @@ class Context:
 class Stream(ABC):
     """One raw table. `key` is the field that names a record; `version_field` the source's own time of its version."""
 
-    name: ClassVar[str]
-    key: ClassVar[str] = "id"
-    version_field: ClassVar[str] = "updated_at"
+    name: str
+    key: str = "id"
+    version_field: str = "updated_at"
 
     def __init__(self, context: Context):
         self.context = context
@@ -75,6 +75,11 @@ class Stream(ABC):
     @abstractmethod
     def read(self, state: State) -> Iterator[Page]:
         """Go on from `state` ({} at the very first run) to the end of what there is now, a page at a time."""
+
+    def key_of(self, record: dict[str, Any]) -> str:
+        """The record's key, empty when it has none that can serve."""
+        value = record.get(self.key)
+        return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
 
     def version_of(self, record: dict[str, Any]) -> datetime:
         """The source's time of this version; raises ValueError with a reason when it cannot be told."""
@@ -91,6 +96,11 @@ class BaseSource(ABC):
 
     def __init__(self, context: Context):
         self.context = context
+
+    @classmethod
+    def stream_names(cls, settings: SourceSettings) -> Collection[str]:
+        """The streams that there are; a source whose streams are declared in pipeline.yml reads them there."""
+        return cls.streams
 
     @abstractmethod
     def stream(self, name: str) -> Stream:

@@ -138,8 +138,7 @@ def check_record(record: Record, stream: Stream, contract: Contract, extracted_a
     """The record as a row for raw, or as a reject with every reason it has."""
     document, errors = contract.check(record.data)
     fields = document if isinstance(document, dict) else {}
-    value = fields.get(stream.key)
-    key = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    key = stream.key_of(fields)
     version = record.version
     if not errors:
         if not key or "\x00" in key:

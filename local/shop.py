@@ -39,6 +39,7 @@ class Shop:
 
     def sources_env(self) -> dict[str, str]:
         """Addresses and keys in the names that ingestion reads; the shop must answer already."""
+        host_key = self.admin("GET", "sftp_host_key").text.strip()
         return {
             "SHOPIFY_API_URL": f"{self.url}/shopify",
             "SHOPIFY_ACCESS_TOKEN": self._known["shopify"],
@@ -46,7 +47,10 @@ class Shop:
             "STRIPE_API_KEY": self._known["stripe"],
             "EMAIL_SFTP_URL": f"sftp://email@127.0.0.1:{self.sftp_port}/",
             "EMAIL_SFTP_PASSWORD": self._known["sftp"],
-            "EMAIL_SFTP_HOST_KEY": self.admin("GET", "sftp_host_key").text.strip(),
+            "EMAIL_SFTP_HOST_KEY": host_key,
+            "UPLOADS_FOLDER_URL": f"sftp://email@127.0.0.1:{self.sftp_port}/uploads",
+            "UPLOADS_SFTP_PASSWORD": self._known["sftp"],
+            "UPLOADS_SFTP_HOST_KEY": host_key,
         }
 
     def answers(self) -> bool:

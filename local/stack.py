@@ -145,7 +145,7 @@ class Stack:
 
     def _base_env(self) -> dict[str, str]:
         """The caller's environment without what would lead Airflow, dbt or the rooms elsewhere."""
-        foreign = ("AIRFLOW", "DBT_", "HEADWATER_STACK", "SHOPIFY_", "STRIPE_", "EMAIL_SFTP_", "MOCK_")
+        foreign = ("AIRFLOW", "DBT_", "HEADWATER_STACK", "SHOPIFY_", "STRIPE_", "EMAIL_SFTP_", "UPLOADS_", "MOCK_")
         mine = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         path = [str(Path(sys.executable).parent), mine.get("PATH", "")]
         return {

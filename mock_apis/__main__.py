@@ -106,6 +106,8 @@ def serve(
             f"STRIPE_API_URL={base}/stripe",
             f"EMAIL_SFTP_URL=sftp://email@{host}:{sftp}/",
             f'EMAIL_SFTP_HOST_KEY="{host_key}"',
+            f"UPLOADS_FOLDER_URL=sftp://email@{host}:{sftp}/uploads",
+            f'UPLOADS_SFTP_HOST_KEY="{host_key}"',
         ]
         print("\n".join(lines), flush=True)
 
