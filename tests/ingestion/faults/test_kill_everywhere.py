@@ -15,7 +15,7 @@ from tests.ingestion.faults.points import Kill
 from tests.ingestion.faults.tiny_shop import streams, two_days
 
 EVERY_ONE = os.environ.get("HEADWATER_SOAK") == "1"
-OF_A_SYNC = 4  # kills of each stream's first sync, and of its next one
+OF_A_SYNC = 3  # kills of each stream's first sync, and of its next one
 
 
 @pytest.fixture(scope="module")
