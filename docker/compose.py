@@ -53,6 +53,11 @@ UPLOADS_FOLDER_URL=sftp://email@mock-apis:2022/uploads
 UPLOADS_SFTP_PASSWORD={sftp}
 UPLOADS_SFTP_HOST_KEY=of-the-mock
 
+# The team's own database: postgresql://user:password@host:5432/database, a login that may only read. Empty: the
+# pretend shop's, which is in this stack's Postgres.
+APP_DATABASE_URL=
+APP_READER_PASSWORD={word}
+
 # Where failures are told, when set: a Slack webhook, or any address that takes a JSON POST.
 SLACK_WEBHOOK_URL=
 ALERT_WEBHOOK_URL=

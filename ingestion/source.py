@@ -14,6 +14,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from settings import SourceSettings
 from warehouse.batch import LoadedFile
+from warehouse.current import CurrentRecords
 
 State = dict[str, Any]
 
@@ -53,13 +54,15 @@ class Context:
     """What the loop lends a stream: its settings, and which files are loaded already.
 
     `knows_file` tells it of a content (SHA-256), `loaded_files` gives the (name, size, time of change) under which
-    files of these names were loaded, so that they need not be fetched to be known.
+    files of these names were loaded, so that they need not be fetched to be known. `current` is what raw holds (None
+    outside of a sync).
     """
 
     source: str
     settings: SourceSettings
     knows_file: Callable[[str], bool] = field(default=lambda _sha256: False)
     loaded_files: Callable[[Sequence[str]], set[tuple[str, int, datetime]]] = field(default=lambda _names: set())
+    current: CurrentRecords | None = None
 
 
 class Stream(ABC):

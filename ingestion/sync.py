@@ -15,6 +15,7 @@ from ingestion.contracts import Contract
 from ingestion.source import Context, Page, Record, Stream
 from settings import HeadwaterError, Pipeline, load_pipeline
 from warehouse.batch import Batch, Counts, RawRow, Reject
+from warehouse.current import CurrentRecords
 from warehouse.writer import StreamWriter
 
 # Small pages share a transaction up to these bounds; a page is never split.
@@ -80,7 +81,8 @@ def sync_stream(
     contract = contract_of(settings.type, stream)
     with StreamWriter(source, stream, url) as writer:
         run = _Run(writer, on_progress)
-        context = Context(source, settings, writer.knows_file, writer.loaded_files)
+        current = CurrentRecords(source, stream, url)
+        context = Context(source, settings, writer.knows_file, writer.loaded_files, current)
         built = source_class(settings.type)(context)
         try:
             reader = built.stream(stream)

@@ -13,12 +13,16 @@ from settings import HeadwaterError
 
 
 class Shop:
-    """The mock APIs on free ports of 127.0.0.1; `options` are those of `python -m mock_apis serve`."""
+    """The mock APIs on free ports of 127.0.0.1; `options` are those of `python -m mock_apis serve`.
 
-    def __init__(self, state: Path, options: dict[str, str], known: dict[str, str]):
+    `app_database` is where its own app keeps its tables: a URL of the server's owner.
+    """
+
+    def __init__(self, state: Path, options: dict[str, str], known: dict[str, str], app_database: str):
         self.port, self.sftp_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._state, self._options, self._known = state, options, known
+        self._app_database = app_database
 
     @property
     def command(self) -> list[str]:
@@ -35,6 +39,8 @@ class Shop:
             "MOCK_SHOPIFY_TOKEN": self._known["shopify"],
             "MOCK_STRIPE_KEY": self._known["stripe"],
             "MOCK_SFTP_PASSWORD": self._known["sftp"],
+            "MOCK_APP_DATABASE_URL": self._app_database,
+            "MOCK_APP_READER_PASSWORD": self._known["app_reader"],
         }
 
     def sources_env(self) -> dict[str, str]:
@@ -47,11 +53,17 @@ class Shop:
             "STRIPE_API_KEY": self._known["stripe"],
             "EMAIL_SFTP_URL": f"sftp://email@127.0.0.1:{self.sftp_port}/",
             "EMAIL_SFTP_PASSWORD": self._known["sftp"],
+            "APP_DATABASE_URL": self._reader_url,
             "EMAIL_SFTP_HOST_KEY": host_key,
             "UPLOADS_FOLDER_URL": f"sftp://email@127.0.0.1:{self.sftp_port}/uploads",
             "UPLOADS_SFTP_PASSWORD": self._known["sftp"],
             "UPLOADS_SFTP_HOST_KEY": host_key,
         }
+
+    @property
+    def _reader_url(self) -> str:
+        server = self._app_database.rpartition("@")[2]
+        return f"postgresql://app_reader:{self._known['app_reader']}@{server}"
 
     def answers(self) -> bool:
         try:

@@ -145,7 +145,8 @@ class Stack:
 
     def _base_env(self) -> dict[str, str]:
         """The caller's environment without what would lead Airflow, dbt or the rooms elsewhere."""
-        foreign = ("AIRFLOW", "DBT_", "HEADWATER_STACK", "SHOPIFY_", "STRIPE_", "EMAIL_SFTP_", "UPLOADS_", "MOCK_")
+        sources = ("SHOPIFY_", "STRIPE_", "EMAIL_SFTP_", "UPLOADS_", "APP_DATABASE_", "MOCK_")
+        foreign = ("AIRFLOW", "DBT_", "HEADWATER_STACK", *sources)
         mine = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         path = [str(Path(sys.executable).parent), mine.get("PATH", "")]
         return {
@@ -166,7 +167,7 @@ class Stack:
 
     def _start_shop(self, known: dict[str, str]) -> None:
         options = {"--timezone": load_pipeline().shop.timezone, **self._shop_options}
-        self._shop = Shop(self.home / "mock.json", options, known)
+        self._shop = Shop(self.home / "mock.json", options, known, self._postgres.url("app"))
         self._services.start("mock-apis", self._shop.command, {**self.env, **self._shop.keys})
 
     @property

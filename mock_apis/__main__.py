@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from mock_apis import faults as fault_list
 from mock_apis import server
 from mock_apis import state as shop_state
+from mock_apis.app_database import AppDatabase
 from mock_apis.shopify.router import API_VERSION, DEFAULT_BUCKET, DEFAULT_RESTORE
 from mock_apis.state import MockError, ShopState
 from mock_apis.truth import truth as truth_of
@@ -92,6 +93,13 @@ def serve(
     shopify_restore: Annotated[
         int, typer.Option(min=1, help="Points back a second; a standard shop has 100.")
     ] = DEFAULT_RESTORE,
+    app_database: Annotated[
+        str | None,
+        typer.Option(envvar="MOCK_APP_DATABASE_URL", help="A Postgres for the tables of the shop's own app."),
+    ] = None,
+    app_reader_password: Annotated[
+        str | None, typer.Option(envvar="MOCK_APP_READER_PASSWORD", help="Of the login app_reader, which is made then.")
+    ] = None,
 ) -> None:
     """Serve Shopify, Stripe and the email platform's SFTP until stopped."""
 
@@ -121,6 +129,7 @@ def serve(
         shopify_token=shopify_token,
         shopify_bucket=shopify_bucket,
         shopify_restore=shopify_restore,
+        app_database=AppDatabase(app_database, app_reader_password) if app_database else None,
         announce=announce,
     )
 

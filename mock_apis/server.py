@@ -14,6 +14,7 @@ import uvicorn
 
 from mock_apis import state as shop_state
 from mock_apis.app import create_app
+from mock_apis.app_database import AppDatabase
 from mock_apis.faults import Faults
 from mock_apis.middleware import App, Protocol
 from mock_apis.sftp import SftpServer, new_host_key
@@ -58,15 +59,18 @@ def serve(
     shopify_token: str | None,
     shopify_bucket: int,
     shopify_restore: int,
+    app_database: AppDatabase | None,
     announce: Callable[[int, int, str], None],
 ) -> None:
     """Serve until SIGTERM or SIGINT; `announce` is told the two ports and the SFTP host key.
 
-    Raises MockError if a port or the state file can't be had.
+    Raises MockError if a port, the state file or the app's database can't be had.
     """
     state = state.model_copy(update={"host_key": state.host_key or new_host_key()})
     with listening(host, port, "--port") as web:
-        world_ref = WorldRef(state.world())
+        world_ref = WorldRef(state.world(), app_database.write if app_database else lambda _world: None)
+        if app_database:
+            app_database.write(world_ref.world)
         sftp = SftpServer(world_ref, host, sftp_port, host_key=state.host_key, faults=faults)
         try:
             sftp.start()

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from threading import RLock
 
 from mock_apis.world.world import World
 
 
 class WorldRef:
-    """Hold `lock` while answering one request, so that no answer shows half a day's change."""
+    """Hold `lock` while answering one request, so that no answer shows half a day's change.
 
-    def __init__(self, world: World) -> None:
+    `moved` is told of the world whenever its clock has moved, before anybody sees it.
+    """
+
+    def __init__(self, world: World, moved: Callable[[World], None] = lambda _world: None) -> None:
         self.world = world
+        self._moved = moved
         self.lock = RLock()
 
     def advance(self, days: int = 1) -> None:
         with self.lock:
             self.world.advance(days)
+            self._moved(self.world)

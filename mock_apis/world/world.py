@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from mock_apis.world.aftermath import Aftermath
 from mock_apis.world.catalog import Catalog
 from mock_apis.world.email import Email
+from mock_apis.world.loyalty import Loyalty
 from mock_apis.world.orders import Checkout
 from mock_apis.world.payments import Payments
 from mock_apis.world.people import People
@@ -34,6 +35,7 @@ class World(State):
         checkout = Checkout(self, self._catalog, self._people)
         self._aftermath = Aftermath(self, checkout, self._payments)
         self._email = Email(self, self._people, self._aftermath)
+        self._loyalty = Loyalty(self)
         self._rng = self.random("world")
         self.advance(self.scale.days)
 
@@ -57,6 +59,7 @@ class World(State):
         # The first hour of the new day has its order too: today is never empty.
         self.schedule(end - timedelta(minutes=self._rng.randint(10, 55)), self._aftermath.buy)
         self.run_until(end)
+        self._loyalty.end_day(number)
         self.today = tomorrow
 
     def _some_time(self, start: datetime, end: datetime) -> datetime:
