@@ -11,6 +11,7 @@ import yaml
 
 from mock_apis.faults import Fault, Faults
 from mock_apis.sftp.files import finished_files
+from mock_apis.sftp.uploads import upload_files
 from mock_apis.world.world import World
 from settings import load_pipeline
 from tests.conftest import ROOT
@@ -18,7 +19,7 @@ from tests.ingestion.sftp_folder import PASSWORD, Folder, serving
 from tests.mock_apis.serving import served
 
 # A source joins by its name here, its servers and environment in `two_days`, and its seam in points.py.
-SOURCES = ("shopify", "stripe", "email")
+SOURCES = ("shopify", "stripe", "email", "uploads")
 ALWAYS = 1_000_000
 SEED, TODAY = 7, date(2026, 3, 20)
 
@@ -27,7 +28,8 @@ SEED, TODAY = 7, date(2026, 3, 20)
 def two_days(pipeline: Path) -> Iterator[list[dict[str, str]]]:
     """The environments that lead to the first and to the second day; `pipeline` is written with little patience."""
     settings = yaml.safe_load((ROOT / "pipeline.yml").read_text())
-    settings["sources"]["email"].setdefault("options", {})["settle_seconds"] = 0.01
+    for source in ("email", "uploads"):
+        settings["sources"][source].setdefault("options", {})["settle_seconds"] = 0.01
     pipeline.write_text(yaml.safe_dump(settings))
     with ExitStack() as open_servers:
         environments = []
@@ -51,6 +53,9 @@ def two_days(pipeline: Path) -> Iterator[list[dict[str, str]]]:
                     "EMAIL_SFTP_URL": f"sftp://email@127.0.0.1:{sftp.port}/",
                     "EMAIL_SFTP_PASSWORD": PASSWORD,
                     "EMAIL_SFTP_HOST_KEY": sftp.host_key,
+                    "UPLOADS_FOLDER_URL": f"sftp://email@127.0.0.1:{sftp.port}/uploads",
+                    "UPLOADS_SFTP_PASSWORD": PASSWORD,
+                    "UPLOADS_SFTP_HOST_KEY": sftp.host_key,
                 }
             )
         yield environments
@@ -58,9 +63,10 @@ def two_days(pipeline: Path) -> Iterator[list[dict[str, str]]]:
 
 def newest_files(world: World) -> Folder:
     """The email platform's files of the shop's last days: enough for several pages, few enough to fetch often."""
-    files = finished_files(world)
+    files = (*finished_files(world), *upload_files(world))
     since = world.now - timedelta(hours=30)
-    return Folder({file.path: file for file in files if file.folder == "/campaigns" or file.modified >= since})
+    whole = ("/campaigns", "/uploads")
+    return Folder({file.path: file for file in files if file.folder in whole or file.modified >= since})
 
 
 def streams() -> list[tuple[str, str]]:
