@@ -13,6 +13,7 @@ from rich.table import Table
 
 from ingestion import quarantine as quarantined
 from ingestion.catalog import check_names
+from ingestion.new_source import new_source
 from ingestion.show import SyncDisplay
 from ingestion.status import status as read_status
 from ingestion.sync import sync as run_sync
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 quarantine_app = typer.Typer(help="Records that broke their contract.", no_args_is_help=True, add_completion=False)
 app.add_typer(quarantine_app, name="quarantine")
+app.command("new-source")(new_source)
 
 Source = Annotated[str | None, typer.Argument(help="A source of pipeline.yml (all of them).")]
 Stream = Annotated[str | None, typer.Argument(help="A stream of it (all of them).")]

@@ -63,9 +63,9 @@ class PagedApi:
     def _begin(self, query: dict[str, str]) -> int:
         paging = self.stream.paging
         if isinstance(paging, Offset):
-            return int(query[paging.param])
+            return int(query.get(paging.param, 0))
         if isinstance(paging, PageNumber):
-            return (int(query[paging.param]) - paging.first) * self.page
+            return (int(query.get(paging.param, paging.first)) - paging.first) * self.page
         return int(query.get(paging.param if isinstance(paging, Cursor) else "from_record", 0))
 
 
