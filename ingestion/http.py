@@ -5,6 +5,7 @@ A body that cannot be read whole or is no JSON counts as a failed try. No header
 
 from __future__ import annotations
 
+import codecs
 import logging
 import random
 import threading
@@ -201,7 +202,7 @@ class HttpClient:
                 raise HeadwaterError(f"{self.source}: an answer is larger than {MOST_BYTES >> 20} MB; ask for less.")
             if time.monotonic() > end:
                 raise _Failed(f"the answer was not whole after {self._http.timeout.total_seconds():g} s")
-        return b"".join(parts)
+        return b"".join(parts).removeprefix(codecs.BOM_UTF8)  # it is no JSON, and may be ignored
 
     def _refused(self, answer: requests.Response, body: bytes, what: str) -> None:
         status, said = answer.status_code, self._redacted(message_of(body))

@@ -69,6 +69,7 @@ class Adapter(ABC):
         self.fails: list[Fail] = []
         self.on_request: Callable[[], None] = lambda: None
         self.requests = 0
+        self.before_all = b""  # bytes that stand before every answer or file
         self._marks = 0
 
     # What a case does.

@@ -91,7 +91,7 @@ class EmailAdapter(Adapter):
                 if tuple(document) == columns:
                     line = ",".join(str(value) for value in document.values()).encode()
                     lines.append(line.replace(b"<hole>", thing.hole) if thing.hole else line)
-            self.folder.put(f"f{len(self.folder.files):05d}.csv", b"\n".join(lines) + b"\n", self.now)
+            self.folder.put(f"f{len(self.folder.files):05d}.csv", self.before_all + b"\n".join(lines) + b"\n", self.now)
 
     def close(self) -> None:
         self._serving.__exit__(None, None, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from abc import abstractmethod
+from dataclasses import replace
 from email.utils import format_datetime
 
 import pytest
@@ -43,7 +44,8 @@ class HttpAdapter(Adapter):
             self.server.date = format_datetime(self.now, usegmt=True)
             if kind:
                 return {"auth": REFUSED, "rate limit": self.too_many(), "reset": RESET}[kind]
-            return self.answer(asked)
+            good = self.answer(asked)
+            return replace(good, body=self.before_all + good.body)
 
     def too_many(self) -> Answer:
         return TOO_MANY

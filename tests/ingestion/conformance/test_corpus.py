@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 
 from tests.ingestion.conformance.adapter import Adapter
@@ -32,3 +33,12 @@ def test_every_hostile_value_is_stored_exactly_or_quarantined_with_its_bytes(
     settled(adapter)
     assert warehouse.good().counts.kept >= 2
     assert {adapter.key(number) for number in (1, 2, 3, 4)} <= warehouse.marks().keys()
+
+
+def test_a_byte_order_mark_before_it_all_is_no_part_of_a_record(adapter: Adapter, warehouse: Warehouse) -> None:
+    adapter.before_all = codecs.BOM_UTF8
+    adapter.put(*range(5))
+    settled(adapter)
+    assert warehouse.good().counts.kept == 5
+    kept, _ = warehouse.hashes()
+    assert kept == {hashlib.sha256(adapter.bytes_of(thing)).digest() for thing in adapter.things.values()}
