@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -19,6 +19,7 @@ from mock_apis.faults import Faults
 from mock_apis.middleware import App, Protocol
 from mock_apis.sftp import SftpServer, new_host_key
 from mock_apis.state import MockError, ShopState
+from mock_apis.webhooks import Target, WebhookSender
 from mock_apis.world.ref import WorldRef
 
 STOP_SECONDS = 3
@@ -60,6 +61,7 @@ def serve(
     shopify_bucket: int,
     shopify_restore: int,
     app_database: AppDatabase | None,
+    webhooks: Mapping[str, Target],
     announce: Callable[[int, int, str], None],
 ) -> None:
     """Serve until SIGTERM or SIGINT; `announce` is told the two ports and the SFTP host key.
@@ -87,6 +89,7 @@ def serve(
                     shop_state.save(moved, state_file)
                 state = moved
 
+            sender = WebhookSender(webhooks, state.seed).start()
             app = create_app(
                 world_ref,
                 faults=faults,
@@ -95,9 +98,13 @@ def serve(
                 shopify_restore=shopify_restore,
                 host_key=lambda: sftp.host_key,
                 remember=remember,
+                webhooks=sender,
             )
             announce(web.getsockname()[1], sftp.port, sftp.host_key)
-            _run(config(app), web)
+            try:
+                _run(config(app), web)
+            finally:
+                sender.stop()
         finally:
             sftp.stop()
 
