@@ -11,6 +11,7 @@ import msgspec
 
 from ingestion.cut import at, elements, members
 from ingestion.http import HttpClient, HttpError
+from ingestion.refetch import Change
 from ingestion.source import parse_time
 from settings import HeadwaterError, secret, setting
 from settings.pipeline import Http
@@ -29,14 +30,6 @@ class ListPage(NamedTuple):
 
     objects: list[bytes]
     cursor: Cursor | None
-
-
-class Change(NamedTuple):
-    """An object that events told of: the newest event's time, and the event."""
-
-    object_id: str
-    changed_at: datetime
-    event: bytes
 
 
 class StripeApi:
