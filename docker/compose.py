@@ -25,8 +25,10 @@ PORTS = {
     "ALERTMANAGER_PORT": 9093,
     "POSTGRES_PORT": 5432,
     "MOCK_APIS_PORT": 8000,
+    "WEBHOOKS_PORT": 8070,
 }
 HEALTHY_SECONDS = 300
+PROFILES = ("demo", "webhooks")
 
 ENV_TEMPLATE = """\
 # Written by `make up` with random secrets; never commit it. Changing a password here does not change it in the volumes.
@@ -52,6 +54,10 @@ EMAIL_SFTP_HOST_KEY=of-the-mock
 UPLOADS_FOLDER_URL=sftp://email@mock-apis:2022/uploads
 UPLOADS_SFTP_PASSWORD={sftp}
 UPLOADS_SFTP_HOST_KEY=of-the-mock
+# What Stripe and Shopify sign their webhooks with; two, with a comma, while one replaces the other. Empty: none are
+# taken, and polling brings everything.
+STRIPE_WEBHOOK_SECRET=whsec_{word}
+SHOPIFY_WEBHOOK_SECRET={word}
 
 # The team's own database: postgresql://user:password@host:5432/database, a login that may only read. Empty: the
 # pretend shop's, which is in this stack's Postgres.
@@ -110,7 +116,7 @@ def compose_command() -> list[str]:
     raise AssertionError
 
 
-def compose(*arguments: str, environment: dict[str, str] | None = None, profiles: tuple[str, ...] = ("demo",)) -> int:
+def compose(*arguments: str, environment: dict[str, str] | None = None, profiles: tuple[str, ...] = PROFILES) -> int:
     flags = [flag for profile in profiles for flag in ("--profile", profile)]
     command = [*compose_command(), *flags, *arguments]
     return subprocess.call(command, cwd=ROOT, env={**os.environ, "DOCKER_BUILDKIT": "1", **(environment or {})})
@@ -152,7 +158,8 @@ def up() -> int:
     settings = read_env()
     check_ports(settings)
     pretend = any("mock-apis" in value for value in settings.values())
-    profiles = ("demo",) if pretend else ()
+    told = any(value for name, value in settings.items() if name.endswith("_WEBHOOK_SECRET"))
+    profiles = tuple(name for name, wanted in zip(PROFILES, (pretend, told), strict=True) if wanted)
     print("Building and starting; waiting until everything is healthy ...", flush=True)
     arguments = ("up", "-d", "--build", "--wait", "--wait-timeout", str(HEALTHY_SECONDS), "--remove-orphans")
     if compose(*arguments, profiles=profiles):

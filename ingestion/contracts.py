@@ -25,7 +25,7 @@ _LONE_SURROGATES = re.compile(rb"\\u[dD][89a-fA-F]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 MOST_DECIMALS, MOST_DIGITS = 16_383, 131_072  # of Postgres' numeric, and so of a number in its jsonb
 # Times that Postgres has too: from the year 1, less than 16 hours from UTC. Whole numbers that its bigint holds.
-_A_TIME = {"not": {"pattern": "^0000-|[+-](?:1[6-9]|2[0-9]):[0-9]{2}$"}}
+_A_TIME = {"not": {"type": "string", "pattern": "^0000-|[+-](?:1[6-9]|2[0-9]):[0-9]{2}$"}}
 _AN_INTEGER = {"minimum": -(2**63), "maximum": 2**63 - 1}
 
 

@@ -20,6 +20,7 @@ from local.postgres import EmbeddedPostgres, free_port
 from local.processes import end_all, is_free, marked, members
 from local.services import ROOT, Services
 from local.shop import Shop
+from local.webhooks import Receiver
 from settings import HeadwaterError, load_pipeline
 from warehouse.migrate import migrate
 
@@ -31,7 +32,7 @@ class Stack:
     """All state, logs and secrets are in `home`; every port is free and on 127.0.0.1.
 
     `size`, `seed`, `today`: the pretend shop, at its first start. `schedules`: Airflow's runs by the clock.
-    `leashed`: its processes end with the caller, however that ends. `airflow=False` leaves Airflow out.
+    `leashed`: its processes end with the caller, however that ends. `airflow`, `webhooks` (a receiver): with them.
     `env` is for subprocesses (the rooms' doors) from `start` on. Raises HeadwaterError.
     """
 
@@ -46,6 +47,7 @@ class Stack:
         leashed: bool = True,
         durable: bool = True,
         airflow: bool = True,
+        webhooks: bool = False,
         ui_port: int = 0,
         extra_env: dict[str, str] | None = None,
         on_step: Step = lambda _step: None,
@@ -60,6 +62,7 @@ class Stack:
         self._services = Services(self.home, leashed)
         self._airflow: AirflowServices | None = None
         self._shop: Shop | None = None
+        self._receiver = Receiver(webhooks)
         self._lock: Any = None
 
     # -- life -----------------------------------------------------------------------------------------------------
@@ -132,10 +135,12 @@ class Stack:
         migrate(self.warehouse_url)
         self._services.until(self.shop.answers, SHOP_SECONDS, "mock-apis")
         self.env |= self.shop.sources_env()
+        self._receiver.start(self._services, self.env)
         if self._airflow is not None:
             self._step("Airflow")
             self._airflow.start(self.env)
         state = {"ui": self.ui_url, "mock": self.mock_url, "warehouse": self.warehouse_url}
+        state |= self._receiver.address
         if not self._leashed:
             path = self.home / "stack.json"
             path.touch(mode=0o600)
@@ -168,7 +173,7 @@ class Stack:
     def _start_shop(self, known: dict[str, str]) -> None:
         options = {"--timezone": load_pipeline().shop.timezone, **self._shop_options}
         self._shop = Shop(self.home / "mock.json", options, known, self._postgres.url("app"))
-        self._services.start("mock-apis", self._shop.command, {**self.env, **self._shop.keys})
+        self._services.start("mock-apis", self._shop.command, self.env | self._shop.keys | self._receiver.shop_env)
 
     @property
     def shop(self) -> Shop:
