@@ -37,6 +37,7 @@ from ingestion.folder import (
     look,
     newest_marker,
 )
+from ingestion.inventory import Item
 from ingestion.source import Context, Page, Record, State, Stream
 from settings import HeadwaterError, SettingsError
 from warehouse.batch import LoadedFile
@@ -160,6 +161,21 @@ class CsvStream(Stream):
     def _went_back(self, path: str, fetched: Fetched) -> bool:
         """Whether another content was loaded under this name since this one was: then its rows are newer versions."""
         return self._contents.get(path, fetched.sha256) != fetched.sha256
+
+    def inventory(self, start: datetime | None, end: datetime) -> Iterator[Item]:
+        """Complete files by their times of change; not one whose content is loaded under another name or time."""
+        found = look(self._place, self.folder, self._settle, self._loaded, self.takes, self.is_stray)
+        unknown = {file.listed for file in found.complete}
+        for file in sorted(found.known | unknown):
+            modified_at = datetime.fromtimestamp(file.modified, UTC)
+            if modified_at > end or (start and modified_at < start) or (file in unknown and self._has_content(file)):
+                continue
+            yield Item(self._path(file), modified_at, file.size)
+
+    def _has_content(self, file: RemoteFile) -> bool:
+        with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as temporary:
+            fetched = self._place.fetch(self.folder, file.name, cast(BinaryIO, temporary))
+            return self.context.knows_file(fetched.sha256)
 
     def _bookmark(self, half: dict[str, Any] | None) -> State:
         state = {"file": half, "same": [list(file) for file in self._same], "watermark": self._watermark}

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, ClassVar, NamedTuple
 
+from ingestion.inventory import Item, NotReconcilable
 from settings import SourceSettings
 from warehouse.batch import LoadedFile
 from warehouse.current import CurrentRecords
@@ -66,11 +67,17 @@ class Context:
 
 
 class Stream(ABC):
-    """One raw table. `key` is the field that names a record; `version_field` the source's own time of its version."""
+    """One raw table. `key` is the field that names a record; `version_field` the source's own time of its version.
+
+    For a reconciliation: `in_files` when files are compared instead of records, `about_others` when its records name
+    those of other streams that raw must have too.
+    """
 
     name: str
     key: str = "id"
     version_field: str = "updated_at"
+    in_files: ClassVar[bool] = False
+    about_others: ClassVar[bool] = False
 
     def __init__(self, context: Context):
         self.context = context
@@ -90,6 +97,21 @@ class Stream(ABC):
 
     def is_deleted(self, record: dict[str, Any]) -> bool:
         return False
+
+    def inventory(self, start: datetime | None, end: datetime) -> Iterator[Item]:
+        """Everything the source has now that was created from `start` (None: ever) to `end`, as cheaply as it tells.
+
+        A stream that can be reconciled writes this, and `item_of` and `refetched` unless it is `in_files`.
+        """
+        raise NotReconcilable(f"{self.context.source}.{self.name} cannot be reconciled: its source does not list it.")
+
+    def item_of(self, record: bytes) -> Item | None:
+        """The same of a record that raw holds; None when its bytes do not tell."""
+        raise NotImplementedError(f"{self.name} has an inventory and no item_of")
+
+    def refetched(self, keys: Sequence[str], end: datetime) -> Iterator[Record]:
+        """These records as they are now, in versions that win over what was known up to `end`; not those gone."""
+        raise NotImplementedError(f"{self.name} has an inventory and no refetched")
 
 
 class BaseSource(ABC):

@@ -26,15 +26,15 @@ order of their events whatever the number; a 429 to one of them holds all of the
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from ingestion.cut import at
-from ingestion.refetch import Change, Refetching
+from ingestion.inventory import Item
 from ingestion.side_by_side import side_by_side
 from ingestion.source import BaseSource, Context, Record, Stream, parse_time
-from ingestion.stripe_api import StripeApi, newest_changes
+from ingestion.stripe_api import Change, StripeApi, item_of, newest_changes
 from ingestion.window import Window, WindowedStream, WindowPage
 from settings import SettingsError
 
@@ -65,6 +65,22 @@ class StripeStream(WindowedStream):
     def pages(self, window: Window, cursor: Any) -> Iterator[WindowPage]:
         yield from self._listed(window.start, window, cursor)
 
+    def inventory(self, start: datetime | None, end: datetime) -> Iterator[Item]:
+        for objects, _ in self._api.list(self.path, start, end, None):
+            yield from filter(None, map(self.item_of, objects))
+
+    def item_of(self, record: bytes) -> Item | None:
+        return item_of(record)
+
+    def refetched(self, keys: Sequence[str], end: datetime) -> Iterator[Record]:
+        for body in side_by_side(lambda key: self._api.retrieve(self.path, key), keys, self._workers):
+            if body is not None:
+                yield Record(body, self._version_of_refetched(end))
+
+    def _version_of_refetched(self, end: datetime) -> datetime | None:
+        """As when everything is listed anew: later changes have events, and those are newer than `end`."""
+        return end
+
     def _listed(
         self, start: datetime | None, window: Window, cursor: Any, version: datetime | None = None, why: str = ""
     ) -> Iterator[WindowPage]:
@@ -75,10 +91,11 @@ class StripeStream(WindowedStream):
             after = next_cursor["after"] if next_cursor else after
 
 
-class EventedStream(StripeStream, Refetching):
-    """`noun` is what Stripe calls the object, `topics` are the types of event (20 at most) that tell of its changes."""
+class EventedStream(StripeStream):
+    """`noun` is what Stripe calls the object, `events` are the types of event (20 at most) that tell of its changes."""
 
     noun: ClassVar[str]
+    events: ClassVar[tuple[str, ...]]
 
     def pages(self, window: Window, cursor: Any) -> Iterator[WindowPage]:
         if window.start is None:
@@ -88,12 +105,12 @@ class EventedStream(StripeStream, Refetching):
         if (cursor and "step" in cursor) or window.start < oldest_event:
             yield from self._relisted(window, oldest_event, cursor if cursor and "step" in cursor else {"step": "list"})
         else:
-            yield from self._changed(self.topics, window.start, window.end, cursor)
+            yield from self._changed(self.events, window.start, window.end, cursor)
 
     def _relisted(self, window: Window, oldest_event: datetime, cursor: Any) -> Iterator[WindowPage]:
         """Everything, then (no list tells of them) what the events that are left say was deleted."""
         why = f" (everything listed again: read up to {window.start:%Y-%m-%d} only, and events reach back 30 days)"
-        deletions = tuple(each for each in self.topics if each.endswith(".deleted"))
+        deletions = tuple(each for each in self.events if each.endswith(".deleted"))
         step, after = cursor["step"], cursor if "after" in cursor else None
         if step == "list":
             log.warning("%s.%s: %s.", self.context.source, self.name, why.strip(" ()"))
@@ -112,16 +129,11 @@ class EventedStream(StripeStream, Refetching):
         after = cursor["after"] if cursor else "the start"
         for events, next_cursor in self._api.list("events", start, end, cursor, types):
             origin = f"v1/{self.path} by events up to {end:%Y-%m-%dT%H:%M:%SZ}, after {after}"
-            records = side_by_side(self.fetched, newest_changes(events, self.noun), self._workers)
+            records = side_by_side(self._fetched, newest_changes(events, self.noun), self._workers)
             yield WindowPage(records, next_cursor, origin)
             after = next_cursor["after"] if next_cursor else after
 
-    @classmethod
-    def change_of(cls, topic: str, event: bytes, occurred_at: datetime) -> Change | None:
-        found = newest_changes([event], cls.noun) if topic in cls.topics else []
-        return found[0] if found else None
-
-    def fetched(self, change: Change) -> Record:
+    def _fetched(self, change: Change) -> Record:
         body = self._api.retrieve(self.path, change.object_id)
         if body is not None:
             return Record(body, change.changed_at, origin=f"v1/{self.path}/{change.object_id}")
@@ -132,7 +144,7 @@ class EventedStream(StripeStream, Refetching):
 class Charges(EventedStream):
     name = path = "charges"
     noun = "charge"
-    topics = (
+    events = (
         *("charge.succeeded", "charge.failed", "charge.pending", "charge.captured", "charge.expired"),
         *("charge.refunded", "charge.updated"),
         *("charge.refund.updated", "refund.updated", "refund.failed"),  # they change what the charge says of them
@@ -143,13 +155,13 @@ class Charges(EventedStream):
 class Refunds(EventedStream):
     name = path = "refunds"
     noun = "refund"
-    topics = ("refund.created", "refund.updated", "refund.failed", "charge.refund.updated")
+    events = ("refund.created", "refund.updated", "refund.failed", "charge.refund.updated")
 
 
 class Disputes(EventedStream):
     name = path = "disputes"
     noun = "dispute"
-    topics = (
+    events = (
         *("charge.dispute.created", "charge.dispute.updated", "charge.dispute.closed"),
         *("charge.dispute.funds_withdrawn", "charge.dispute.funds_reinstated"),
     )
@@ -158,7 +170,7 @@ class Disputes(EventedStream):
 class Payouts(EventedStream):
     name = path = "payouts"
     noun = "payout"
-    topics = (
+    events = (
         *("payout.created", "payout.updated", "payout.paid", "payout.failed", "payout.canceled"),
         "payout.reconciliation_completed",
     )
@@ -167,13 +179,20 @@ class Payouts(EventedStream):
 class Customers(EventedStream):
     name = path = "customers"
     noun = "customer"
-    topics = ("customer.created", "customer.updated", "customer.deleted")
+    events = ("customer.created", "customer.updated", "customer.deleted")
 
 
 class BalanceTransactions(StripeStream):
     """Its version is `available_on` once it is available, `created` before."""
 
     name = path = "balance_transactions"
+    about_others = True
+
+    def item_of(self, record: bytes) -> Item | None:
+        return item_of(record, by_type=True)
+
+    def _version_of_refetched(self, end: datetime) -> datetime | None:
+        return None  # its own time tells
 
     def version_of(self, record: dict[str, Any]) -> datetime:
         created = parse_time(record["created"], "created")
