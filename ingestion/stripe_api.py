@@ -12,6 +12,7 @@ import msgspec
 from ingestion.cut import at, elements, members
 from ingestion.http import HttpClient, HttpError
 from ingestion.inventory import Item
+from ingestion.refetch import Change
 from ingestion.source import parse_time
 from settings import HeadwaterError, secret, setting
 from settings.pipeline import Http
@@ -35,14 +36,6 @@ class ListPage(NamedTuple):
 
     objects: list[bytes]
     cursor: Cursor | None
-
-
-class Change(NamedTuple):
-    """An object that events told of: the newest event's time, and the event."""
-
-    object_id: str
-    changed_at: datetime
-    event: bytes
 
 
 class _Thing(msgspec.Struct):

@@ -62,7 +62,7 @@ def of_sources(connection: psycopg.Connection, pipeline: Pipeline, scope: Scope)
     marks = connection.execute("select source, stream, watermark, last_record_at from ops.checkpoints").fetchall()
     runs = connection.execute(
         "select distinct on (source, stream) source, stream, status, extract(epoch from finished_at - started_at)"
-        " from ops.runs order by source, stream, started_at desc"
+        " from ops.runs where kind = 'sync' order by source, stream, started_at desc"
     ).fetchall()
     open_rows = connection.execute(
         "select source, count(*) from ops.quarantine where status = 'open' group by source"

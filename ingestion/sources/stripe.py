@@ -32,9 +32,10 @@ from typing import Any, ClassVar
 
 from ingestion.cut import at
 from ingestion.inventory import Item
+from ingestion.refetch import Change, Refetching
 from ingestion.side_by_side import side_by_side
 from ingestion.source import BaseSource, Context, Record, Stream, parse_time
-from ingestion.stripe_api import Change, StripeApi, item_of, newest_changes
+from ingestion.stripe_api import StripeApi, item_of, newest_changes
 from ingestion.window import Window, WindowedStream, WindowPage
 from settings import SettingsError
 
@@ -91,11 +92,10 @@ class StripeStream(WindowedStream):
             after = next_cursor["after"] if next_cursor else after
 
 
-class EventedStream(StripeStream):
-    """`noun` is what Stripe calls the object, `events` are the types of event (20 at most) that tell of its changes."""
+class EventedStream(StripeStream, Refetching):
+    """`noun` is what Stripe calls the object, `topics` are the types of event (20 at most) that tell of its changes."""
 
     noun: ClassVar[str]
-    events: ClassVar[tuple[str, ...]]
 
     def pages(self, window: Window, cursor: Any) -> Iterator[WindowPage]:
         if window.start is None:
@@ -105,12 +105,12 @@ class EventedStream(StripeStream):
         if (cursor and "step" in cursor) or window.start < oldest_event:
             yield from self._relisted(window, oldest_event, cursor if cursor and "step" in cursor else {"step": "list"})
         else:
-            yield from self._changed(self.events, window.start, window.end, cursor)
+            yield from self._changed(self.topics, window.start, window.end, cursor)
 
     def _relisted(self, window: Window, oldest_event: datetime, cursor: Any) -> Iterator[WindowPage]:
         """Everything, then (no list tells of them) what the events that are left say was deleted."""
         why = f" (everything listed again: read up to {window.start:%Y-%m-%d} only, and events reach back 30 days)"
-        deletions = tuple(each for each in self.events if each.endswith(".deleted"))
+        deletions = tuple(each for each in self.topics if each.endswith(".deleted"))
         step, after = cursor["step"], cursor if "after" in cursor else None
         if step == "list":
             log.warning("%s.%s: %s.", self.context.source, self.name, why.strip(" ()"))
@@ -129,11 +129,16 @@ class EventedStream(StripeStream):
         after = cursor["after"] if cursor else "the start"
         for events, next_cursor in self._api.list("events", start, end, cursor, types):
             origin = f"v1/{self.path} by events up to {end:%Y-%m-%dT%H:%M:%SZ}, after {after}"
-            records = side_by_side(self._fetched, newest_changes(events, self.noun), self._workers)
+            records = side_by_side(self.fetched, newest_changes(events, self.noun), self._workers)
             yield WindowPage(records, next_cursor, origin)
             after = next_cursor["after"] if next_cursor else after
 
-    def _fetched(self, change: Change) -> Record:
+    @classmethod
+    def change_of(cls, topic: str, event: bytes, occurred_at: datetime) -> Change | None:
+        found = newest_changes([event], cls.noun) if topic in cls.topics else []
+        return found[0] if found else None
+
+    def fetched(self, change: Change) -> Record:
         body = self._api.retrieve(self.path, change.object_id)
         if body is not None:
             return Record(body, change.changed_at, origin=f"v1/{self.path}/{change.object_id}")
@@ -144,7 +149,7 @@ class EventedStream(StripeStream):
 class Charges(EventedStream):
     name = path = "charges"
     noun = "charge"
-    events = (
+    topics = (
         *("charge.succeeded", "charge.failed", "charge.pending", "charge.captured", "charge.expired"),
         *("charge.refunded", "charge.updated"),
         *("charge.refund.updated", "refund.updated", "refund.failed"),  # they change what the charge says of them
@@ -155,13 +160,13 @@ class Charges(EventedStream):
 class Refunds(EventedStream):
     name = path = "refunds"
     noun = "refund"
-    events = ("refund.created", "refund.updated", "refund.failed", "charge.refund.updated")
+    topics = ("refund.created", "refund.updated", "refund.failed", "charge.refund.updated")
 
 
 class Disputes(EventedStream):
     name = path = "disputes"
     noun = "dispute"
-    events = (
+    topics = (
         *("charge.dispute.created", "charge.dispute.updated", "charge.dispute.closed"),
         *("charge.dispute.funds_withdrawn", "charge.dispute.funds_reinstated"),
     )
@@ -170,7 +175,7 @@ class Disputes(EventedStream):
 class Payouts(EventedStream):
     name = path = "payouts"
     noun = "payout"
-    events = (
+    topics = (
         *("payout.created", "payout.updated", "payout.paid", "payout.failed", "payout.canceled"),
         "payout.reconciliation_completed",
     )
@@ -179,7 +184,7 @@ class Payouts(EventedStream):
 class Customers(EventedStream):
     name = path = "customers"
     noun = "customer"
-    events = ("customer.created", "customer.updated", "customer.deleted")
+    topics = ("customer.created", "customer.updated", "customer.deleted")
 
 
 class BalanceTransactions(StripeStream):
