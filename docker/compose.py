@@ -63,6 +63,12 @@ SHOPIFY_WEBHOOK_SECRET={word}
 # pretend shop's, which is in this stack's Postgres.
 APP_DATABASE_URL=
 APP_READER_PASSWORD={word}
+GA_S3_URL=s3://analytics/ga4
+# Leave it empty for Amazon's own S3.
+GA_S3_ENDPOINT_URL=http://mock-apis:8000/s3
+AWS_ACCESS_KEY_ID=AKIA{word}
+AWS_SECRET_ACCESS_KEY={word}
+AWS_REGION=eu-central-1
 
 # Where failures are told, when set: a Slack webhook, or any address that takes a JSON POST.
 SLACK_WEBHOOK_URL=

@@ -50,7 +50,7 @@ class Contract:
     def check(self, data: bytes) -> Verdict:
         """Decode and check one record; never raises for what is in it."""
         try:
-            document = _decode(data)
+            document = decoded(data)
         except (ValueError, RecursionError) as error:
             return Verdict(None, [_short(f"not JSON: {_why(error)}")])
         try:
@@ -86,8 +86,8 @@ def load_contract(folder: Path, stream: str) -> Contract:
         raise HeadwaterError(f"The contract {path} is no JSON Schema: {str(error).splitlines()[0]}") from error
 
 
-def _decode(data: bytes) -> Any:
-    """The document; a lone surrogate, which JSON allows and no text can hold, is read as U+FFFD."""
+def decoded(data: bytes) -> Any:
+    """The document; a lone surrogate, which JSON allows and no text can hold, is read as `?`. Raises ValueError."""
     try:
         return _decoder.decode(data)
     except msgspec.DecodeError:

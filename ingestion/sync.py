@@ -85,7 +85,7 @@ def sync_stream(
     with StreamWriter(source, stream, url) as writer:
         run = _Run(writer, on_progress)
         current = CurrentRecords(source, stream, url)
-        context = Context(source, settings, writer.knows_file, writer.loaded_files, current)
+        context = Context(source, settings, writer.knows_file, writer.loaded_files, current, writer.known)
         built = source_class(settings.type)(context)
         try:
             reader = built.stream(stream)

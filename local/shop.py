@@ -41,6 +41,7 @@ class Shop:
             "MOCK_SFTP_PASSWORD": self._known["sftp"],
             "MOCK_APP_DATABASE_URL": self._app_database,
             "MOCK_APP_READER_PASSWORD": self._known["app_reader"],
+            "MOCK_S3_SECRET": self._known["s3"],
         }
 
     def sources_env(self) -> dict[str, str]:
@@ -58,6 +59,11 @@ class Shop:
             "UPLOADS_FOLDER_URL": f"sftp://email@127.0.0.1:{self.sftp_port}/uploads",
             "UPLOADS_SFTP_PASSWORD": self._known["sftp"],
             "UPLOADS_SFTP_HOST_KEY": host_key,
+            "GA_S3_URL": "s3://analytics/ga4",
+            "GA_S3_ENDPOINT_URL": f"{self.url}/s3",
+            "AWS_ACCESS_KEY_ID": "AKIADEMO",
+            "AWS_SECRET_ACCESS_KEY": self._known["s3"],
+            "AWS_REGION": "eu-central-1",
         }
 
     @property

@@ -130,7 +130,7 @@ def serve(
         ),
     ] = None,
 ) -> None:
-    """Serve Shopify, Stripe and the email platform's SFTP until stopped."""
+    """Serve Shopify, Stripe, the email platform's SFTP and the analytics bucket until stopped."""
 
     def announce(web: int, sftp: int, host_key: str) -> None:
         base = f"http://{host}:{web}"
@@ -138,9 +138,12 @@ def serve(
             f"# The pretend shop answers at {base}; its own endpoints are under {base}/_admin/",
             f"# Shopify Admin GraphQL: {base}/shopify/admin/api/{API_VERSION}/graphql.json",
             f"# Stripe: {base}/stripe/v1/",
-            "# Keys, unless set otherwise: shpat_demo, sk_test_demo, SFTP password demo",
+            f"# S3: bucket analytics at {base}/s3 (region eu-central-1)",
+            "# Keys, unless set otherwise: shpat_demo, sk_test_demo, SFTP password demo, S3 AKIADEMO with demo",
             f"SHOPIFY_API_URL={base}/shopify",
             f"STRIPE_API_URL={base}/stripe",
+            "GA_S3_URL=s3://analytics/ga4",
+            f"GA_S3_ENDPOINT_URL={base}/s3",
             f"EMAIL_SFTP_URL=sftp://email@{host}:{sftp}/",
             f'EMAIL_SFTP_HOST_KEY="{host_key}"',
             f"UPLOADS_FOLDER_URL=sftp://email@{host}:{sftp}/uploads",

@@ -1,4 +1,4 @@
-"""The web application: both APIs and the admin endpoints over one world."""
+"""The web application: the APIs, the bucket and the admin endpoints over one world."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from fastapi import FastAPI
 
-from mock_apis import admin, shopify, stripe
+from mock_apis import admin, s3, shopify, stripe
 from mock_apis.faults import Faults
 from mock_apis.middleware import App, FaultLayer, WorldClock
 from mock_apis.shopify.router import DEFAULT_BUCKET, DEFAULT_RESTORE
@@ -35,6 +35,7 @@ def create_app(
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     app.include_router(shopify.router(world_ref, token=shopify_token, bucket=shopify_bucket, restore=shopify_restore))
     app.include_router(stripe.router(world_ref, api_key=stripe_key))
+    app.include_router(s3.router(world_ref))
     if webhooks is None:
         webhooks = WebhookSender({})
     else:

@@ -5,13 +5,14 @@ For sources that tell a change only by comparison: a day that is exported again,
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from psycopg import sql
 
-Ask = Callable[[sql.Composable, dict[str, Any]], list[tuple[Any, ...]]]
+Ask = Callable[[sql.Composed, dict[str, Any]], list[tuple[Any, ...]]]
 
 # The current row of a record, as everywhere: the newest version, then the last loaded.
 _NEWEST = sql.SQL("record_key, record_version desc, _load_timestamp desc, content_hash desc")
@@ -33,8 +34,11 @@ class Known:
         self._ask, self._table = ask, sql.Identifier("raw", f"{source}_{stream}")
 
     def objects(self, names: Sequence[str]) -> set[tuple[str, str]]:
-        """The (name, ETag) under which objects of these names were loaded."""
-        question = sql.SQL("select name, etag from ops.files where {} and name = any(%(names)s)").format(_MINE)
+        """The (name, ETag) of these objects as each was loaded last; what it once was is not what it is."""
+        question = sql.SQL(
+            "select distinct on (name) name, etag from ops.files where {} and name = any(%(names)s)"
+            " order by name, loaded_at desc, modified_at desc"
+        ).format(_MINE)
         return {(name, etag) for name, etag in self._ask(question, {"names": list(names)})}
 
     def has_files_under(self, prefix: str) -> bool:
@@ -49,6 +53,22 @@ class Known:
             f"select distinct on (record_key) {columns} from {{}} where record_key = any(%(keys)s) order by {{}}"
         ).format(self._table, _NEWEST)
         return {key: CurrentRow(*row) for key, *row in self._ask(question, {"keys": list(keys)})}
+
+    def versions(self, records: Sequence[tuple[str, bytes]], said_at: datetime) -> list[datetime]:
+        """The version of each record (key, bytes) that the source said at `said_at`, in a source that dates files.
+
+        A record that stands as it is keeps the version it has, so that it is not stored again.
+        """
+        current, found = self.current([key for key, _ in records]), []
+        for key, data in records:
+            row, version = current.get(key), said_at
+            if row and row.content_hash == hashlib.sha256(data).digest():
+                if not row.deleted:
+                    version = row.version
+                elif row.version == said_at:  # told as deleted and sent again within one tick of the source's clock
+                    version = said_at + timedelta(microseconds=1)
+            found.append(version)
+        return found
 
     def live_keys(self, after: str, before: str, limit: int) -> list[str]:
         """The first `limit` keys between the two, in the warehouse's order, whose records are not deleted."""

@@ -167,7 +167,7 @@ class StreamWriter:
         """Answers from another thread too, between two batches."""
         return Known(self.source, self.stream, self._ask)
 
-    def _ask(self, question: LiteralString | sql.Composable, about: dict[str, Any]) -> list[tuple[Any, ...]]:
+    def _ask(self, question: LiteralString | sql.Composed, about: dict[str, Any]) -> list[tuple[Any, ...]]:
         given = {"source": self.source, "stream": self.stream, **about}
         with self._one_at_a_time:
             try:

@@ -24,6 +24,7 @@ from mock_apis.world.model import (
     StripeCustomer,
     StripeEvent,
     StripeRefund,
+    WebEvent,
 )
 
 
@@ -82,6 +83,7 @@ class State:
         self.email_events: list[EmailEvent] = []
         self.loyalty_accounts: dict[int, LoyaltyAccount] = {}
         self.points_transactions: dict[int, PointsTransaction] = {}
+        self.web_events: list[WebEvent] = []
 
         self._queue: list[tuple[datetime, int, Callable[..., None], tuple[Any, ...]]] = []
         self._scheduled = 0

@@ -12,6 +12,7 @@ from mock_apis.world.orders import Checkout
 from mock_apis.world.payments import Payments
 from mock_apis.world.people import People
 from mock_apis.world.state import SIZES, State
+from mock_apis.world.web import Web
 
 # How busy each of the 24 hours after 01:00 is.
 BUSY = (1, 1, 1, 1, 2, 3, 5, 6, 7, 7, 7, 8, 8, 7, 6, 6, 7, 9, 11, 13, 13, 10, 6, 3)
@@ -36,6 +37,7 @@ class World(State):
         self._aftermath = Aftermath(self, checkout, self._payments)
         self._email = Email(self, self._people, self._aftermath)
         self._loyalty = Loyalty(self)
+        self._web = Web(self)
         self._rng = self.random("world")
         self.advance(self.scale.days)
 
@@ -60,6 +62,7 @@ class World(State):
         self.schedule(end - timedelta(minutes=self._rng.randint(10, 55)), self._aftermath.buy)
         self.run_until(end)
         self._loyalty.end_day(number)
+        self._web.record_day(start, end)
         self.today = tomorrow
 
     def _some_time(self, start: datetime, end: datetime) -> datetime:
