@@ -5,7 +5,7 @@ VENV := .venv/bin
 COMPOSE := $(PYTHON) docker/compose.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo local stop migrate test test-compose bench lint format lock up down clean
+.PHONY: help install install-dev demo local stop migrate test test-soak test-compose faults bench new-source lint format lock up down clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,16 @@ migrate: install ## bring the warehouse at WAREHOUSE_URL up to date
 
 test: install-dev ## unit, embedded-Postgres and end-to-end tests
 	@$(VENV)/python -m pytest
+
+test-soak: install-dev ## kill every sync at every point of its work (20 minutes at most)
+	@HEADWATER_SOAK=1 $(VENV)/python -m pytest tests/ingestion/faults/test_kill_everywhere.py
+
+faults: install-dev ## run the tests of what happens when something breaks; renew docs/faults.md
+	@$(VENV)/python -m pytest -p tests.faults_page --faults-page docs/faults.md -m fault
+
+new-source: install ## write a REST source's files: NAME=helpdesk [STREAM=tickets] [PAGING=cursor] [URL=https://...]
+	@$(VENV)/python -m ingestion new-source "$(NAME)" $(if $(URL),--url "$(URL)") $(if $(PAGING),--paging "$(PAGING)") \
+	  $(if $(STREAM),--stream "$(STREAM)")
 
 bench: install-dev ## measure the dbt stage and the syncs, as ratios within one run (5 minutes)
 	@$(VENV)/python -m bench dbt-stage

@@ -25,8 +25,10 @@ PORTS = {
     "ALERTMANAGER_PORT": 9093,
     "POSTGRES_PORT": 5432,
     "MOCK_APIS_PORT": 8000,
+    "WEBHOOKS_PORT": 8070,
 }
 HEALTHY_SECONDS = 300
+PROFILES = ("demo", "webhooks")
 
 ENV_TEMPLATE = """\
 # Written by `make up` with random secrets; never commit it. Changing a password here does not change it in the volumes.
@@ -45,9 +47,28 @@ SHOPIFY_ACCESS_TOKEN=shpat_{word}
 STRIPE_API_URL=http://mock-apis:8000/stripe
 STRIPE_API_KEY=sk_test_{word}
 EMAIL_SFTP_URL=sftp://email@mock-apis:2022/
-EMAIL_SFTP_PASSWORD={word}
+EMAIL_SFTP_PASSWORD={sftp}
 # A real server's key: `ssh-keyscan -t ed25519 HOST` prints it ("ssh-ed25519 AAAA...").
 EMAIL_SFTP_HOST_KEY=of-the-mock
+# Where people drop CSV files: sftp://user@host:22/folder, or file:///path of a folder in the containers.
+UPLOADS_FOLDER_URL=sftp://email@mock-apis:2022/uploads
+UPLOADS_SFTP_PASSWORD={sftp}
+UPLOADS_SFTP_HOST_KEY=of-the-mock
+# What Stripe and Shopify sign their webhooks with; two, with a comma, while one replaces the other. Empty: none are
+# taken, and polling brings everything.
+STRIPE_WEBHOOK_SECRET=whsec_{word}
+SHOPIFY_WEBHOOK_SECRET={word}
+
+# The team's own database: postgresql://user:password@host:5432/database, a login that may only read. Empty: the
+# pretend shop's, which is in this stack's Postgres.
+APP_DATABASE_URL=
+APP_READER_PASSWORD={word}
+GA_S3_URL=s3://analytics/ga4
+# Leave it empty for Amazon's own S3.
+GA_S3_ENDPOINT_URL=http://mock-apis:8000/s3
+AWS_ACCESS_KEY_ID=AKIA{word}
+AWS_SECRET_ACCESS_KEY={word}
+AWS_REGION=eu-central-1
 
 # Where failures are told, when set: a Slack webhook, or any address that takes a JSON POST.
 SLACK_WEBHOOK_URL=
@@ -65,7 +86,7 @@ def fail(message: str) -> NoReturn:
 
 def write_env() -> None:
     """.env with secrets of its own, readable by its owner only; written beside and renamed, so never half-made."""
-    text = ENV_TEMPLATE
+    text = ENV_TEMPLATE.replace("{sftp}", secrets.token_hex(24))  # one login of the pretend shop's
     while "{word}" in text:
         text = text.replace("{word}", secrets.token_hex(24), 1)
     fernet = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
@@ -101,7 +122,7 @@ def compose_command() -> list[str]:
     raise AssertionError
 
 
-def compose(*arguments: str, environment: dict[str, str] | None = None, profiles: tuple[str, ...] = ("demo",)) -> int:
+def compose(*arguments: str, environment: dict[str, str] | None = None, profiles: tuple[str, ...] = PROFILES) -> int:
     flags = [flag for profile in profiles for flag in ("--profile", profile)]
     command = [*compose_command(), *flags, *arguments]
     return subprocess.call(command, cwd=ROOT, env={**os.environ, "DOCKER_BUILDKIT": "1", **(environment or {})})
@@ -143,7 +164,8 @@ def up() -> int:
     settings = read_env()
     check_ports(settings)
     pretend = any("mock-apis" in value for value in settings.values())
-    profiles = ("demo",) if pretend else ()
+    told = any(value for name, value in settings.items() if name.endswith("_WEBHOOK_SECRET"))
+    profiles = tuple(name for name, wanted in zip(PROFILES, (pretend, told), strict=True) if wanted)
     print("Building and starting; waiting until everything is healthy ...", flush=True)
     arguments = ("up", "-d", "--build", "--wait", "--wait-timeout", str(HEALTHY_SECONDS), "--remove-orphans")
     if compose(*arguments, profiles=profiles):

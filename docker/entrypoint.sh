@@ -8,9 +8,11 @@ if [ -n "${AIRFLOW_ADMIN_PASSWORD:-}" ]; then
 fi
 
 # The mock's key is made at its first start, so it cannot stand in .env; a real server's key must.
-if [ "${EMAIL_SFTP_HOST_KEY:-}" = "of-the-mock" ]; then
-  EMAIL_SFTP_HOST_KEY=$(python -c 'import urllib.request as r; print(r.urlopen("http://mock-apis:8000/_admin/sftp_host_key", timeout=30).read().decode().strip())')
-  export EMAIL_SFTP_HOST_KEY
-fi
+for name in EMAIL_SFTP_HOST_KEY UPLOADS_SFTP_HOST_KEY; do
+  if [ "$(printenv "$name" || true)" = "of-the-mock" ]; then
+    key=$(python -c 'import urllib.request as r; print(r.urlopen("http://mock-apis:8000/_admin/sftp_host_key", timeout=30).read().decode().strip())')
+    export "$name=$key"
+  fi
+done
 
 exec "$@"

@@ -13,7 +13,10 @@ from rich.table import Table
 
 from ingestion import quarantine as quarantined
 from ingestion.catalog import check_names
+from ingestion.new_source import new_source
+from ingestion.reconcile_door import reconcile
 from ingestion.show import SyncDisplay
+from ingestion.status import StreamStatus
 from ingestion.status import status as read_status
 from ingestion.sync import sync as run_sync
 from settings import HeadwaterError, friendly_errors, load_pipeline
@@ -27,6 +30,8 @@ app = typer.Typer(
 )
 quarantine_app = typer.Typer(help="Records that broke their contract.", no_args_is_help=True, add_completion=False)
 app.add_typer(quarantine_app, name="quarantine")
+app.command("new-source")(new_source)
+app.command()(reconcile)
 
 Source = Annotated[str | None, typer.Argument(help="A source of pipeline.yml (all of them).")]
 Stream = Annotated[str | None, typer.Argument(help="A stream of it (all of them).")]
@@ -58,7 +63,7 @@ def sync(
 @app.command()
 def status() -> None:
     """Show for every stream how far it has come, how its last run ended and what waits in quarantine."""
-    table = Table("stream", "complete up to", "lag", "last run", "read", "new", "rejected", "in quarantine")
+    table = Table("stream", "complete up to", "lag", "last run", "read", "new", "rejected", "in quarantine", "webhooks")
     for row in read_status():
         last = "never" if row.last_status is None else f"{row.last_status} {row.last_started_at:%Y-%m-%d %H:%M}"
         table.add_row(
@@ -67,8 +72,36 @@ def status() -> None:
             f"{_short(row.lag)}{' late' if row.late else ''}" if row.lag is not None else "-",
             f"{last}: {row.last_error}" if row.last_error else last,
             *(str(row.counts.received), str(row.counts.kept), str(row.counts.rejected), str(row.open_quarantine)),
+            _webhooks(row),
         )
     _print(table)
+
+
+@app.command()
+def webhooks(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8070,
+    only_apply: Annotated[
+        bool, typer.Option("--apply-pending", help="Take none: apply what was stored and is still pending, and end.")
+    ] = False,
+) -> None:
+    """Take the webhooks of the sources whose {SOURCE}_WEBHOOK_SECRET is set, and apply them."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    if not only_apply:
+        from ingestion.webhooks.serve import serve
+
+        serve(host, port)
+        return
+    from ingestion.webhooks.apply import apply_pending
+
+    results = apply_pending()
+    for done in results:
+        left = f"; the rest is left pending: {done.left}" if done.left else ""
+        print(f"{done.source}.{done.stream}: {done.events} events applied, {done.kept} new to raw{left}")
+    if not results:
+        print("No webhook is pending.")
+    if any(done.left for done in results):
+        raise typer.Exit(1)
 
 
 @quarantine_app.command("list")
@@ -136,6 +169,12 @@ def _known(source: str, streams: list[str] | None) -> None:
     except HeadwaterError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None
+
+
+def _webhooks(row: StreamStatus) -> str:
+    if row.webhooks_missed is None and not row.webhooks_pending:
+        return "-"
+    return f"{row.webhooks_pending} pending, {row.webhooks_missed or 0} missed"
 
 
 def _short(span: timedelta) -> str:

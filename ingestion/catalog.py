@@ -33,7 +33,7 @@ def contract_of(source_type: str, stream: str) -> Contract:
 def check_names(pipeline: Pipeline, source: str, streams: list[str] | tuple[str, ...] = ()) -> None:
     """Raise HeadwaterError that lists the known ones when pipeline.yml or the source's file lacks one of the names."""
     settings = pipeline.source(source)
-    written = source_class(settings.type).streams
+    written = source_class(settings.type).stream_names(settings)
     for stream in streams or settings.streams:
         if stream not in settings.streams:
             raise HeadwaterError(

@@ -8,8 +8,10 @@ rejected with every error it has.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +22,11 @@ from settings import HeadwaterError
 
 LONGEST_ERROR = 300
 _LONE_SURROGATES = re.compile(rb"\\u[dD][89a-fA-F]")
+_SURROGATES = re.compile("[\ud800-\udfff]")
+MOST_DECIMALS, MOST_DIGITS = 16_383, 131_072  # of Postgres' numeric, and so of a number in its jsonb
+# Times that Postgres has too: from the year 1, less than 16 hours from UTC. Whole numbers that its bigint holds.
+_A_TIME = {"not": {"type": "string", "pattern": "^0000-|[+-](?:1[6-9]|2[0-9]):[0-9]{2}$"}}
+_AN_INTEGER = {"minimum": -(2**63), "maximum": 2**63 - 1}
 
 
 class Verdict(NamedTuple):
@@ -33,6 +40,7 @@ class Contract:
     """Checks records of one stream; `new_fields` collects the fields it met that the schema does not name."""
 
     def __init__(self, schema: dict[str, Any]):
+        schema = _bounded(schema)
         # Errors travel to logs and reports: they say what is wrong with a value, never the value, which may be a
         # person's. `quarantine show` has the bytes.
         self._validator = jsonschema_rs.validator_for(schema, validate_formats=True, mask="the value")
@@ -42,7 +50,7 @@ class Contract:
     def check(self, data: bytes) -> Verdict:
         """Decode and check one record; never raises for what is in it."""
         try:
-            document = _decode(data)
+            document = decoded(data)
         except (ValueError, RecursionError) as error:
             return Verdict(None, [_short(f"not JSON: {_why(error)}")])
         try:
@@ -78,19 +86,50 @@ def load_contract(folder: Path, stream: str) -> Contract:
         raise HeadwaterError(f"The contract {path} is no JSON Schema: {str(error).splitlines()[0]}") from error
 
 
-def _decode(data: bytes) -> Any:
-    """The document; a lone surrogate, which JSON allows and no text can hold, is read as `?`."""
+def decoded(data: bytes) -> Any:
+    """The document; a lone surrogate, which JSON allows and no text can hold, is read as `?`. Raises ValueError."""
     try:
-        return msgspec.json.decode(data)
+        return _decoder.decode(data)
     except msgspec.DecodeError:
         if not _LONE_SURROGATES.search(data):
             raise
-    document = json.loads(data.decode(), parse_constant=_no_constant)
-    return msgspec.json.decode(json.dumps(document, ensure_ascii=False).encode("utf-8", "replace"))
+    document = json.loads(data.decode(), parse_constant=_no_constant, parse_float=_number)
+    return msgspec.json.decode(_SURROGATES.sub("\ufffd", json.dumps(document, ensure_ascii=False)))
 
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
+
+
+def _number(text: str) -> float:
+    """A number as written; only zeros (too small ones are read as such) and long ones can be beyond Postgres."""
+    value = float(text)
+    if value in (0.0, math.inf, -math.inf) or len(text) > MOST_DECIMALS:
+        try:
+            exponent = Decimal(text).as_tuple().exponent
+        except ArithmeticError:
+            exponent = "n"
+        if math.isinf(value) or not isinstance(exponent, int) or not -MOST_DECIMALS <= exponent <= MOST_DIGITS:
+            raise ValueError("a number is out of range")
+    return value
+
+
+_decoder = msgspec.json.Decoder(float_hook=_number)
+
+
+def _bounded(schema: Any) -> Any:
+    """The schema with the bounds that Postgres sets to times and whole numbers, where it sets none of its own."""
+    if isinstance(schema, list):
+        return [_bounded(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    bounded = {name: _bounded(part) for name, part in schema.items()}
+    if schema.get("format") == "date-time":
+        bounded = _A_TIME | bounded
+    kind = schema.get("type")
+    if kind == "integer" or (isinstance(kind, list) and "integer" in kind and "number" not in kind):
+        bounded = _AN_INTEGER | bounded
+    return bounded
 
 
 def _closed(schema: Any) -> Any:

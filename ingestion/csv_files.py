@@ -1,12 +1,18 @@
 """CSV files, plain or gzip, checked whole before the first row is taken and then read row by row.
 
-What is accepted is RFC 4180 in UTF-8 (a byte order mark is dropped): quotes that open, close and double properly, one
-header, the same number of columns in every row. A row becomes a JSON object of strings in the header's order; an
-empty cell stays "".
+What is accepted is RFC 4180: quotes that open, close and double properly, one header whose columns all have a name of
+their own, the same number of columns in every row; lines may end with LF, CRLF or CR, also mixed. The delimiter and the
+encoding are the format's. A row becomes a JSON object of strings in the header's order; an empty cell stays "".
+
+The encoding is UTF-8 (a byte order mark is dropped) unless the format names another. `detect` looks at the file: a
+UTF-16 byte order mark means UTF-16; else, when all of it is valid UTF-8, with or without a mark, it is UTF-8; else it
+is Windows-1252, what Excel writes in western Europe. What cannot be told: UTF-16 without its mark (the header then
+lacks its columns), and any other 8-bit code page, whose letters would come out wrong: name that encoding instead.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
@@ -14,8 +20,9 @@ import re
 import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from functools import cache
 from itertools import islice
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
 import msgspec
 
@@ -25,12 +32,25 @@ if TYPE_CHECKING:
     from _csv import Reader
 
 LONGEST_LINE = 1_000_000
-_FIELD = r'(?:"(?:[^"]++|"")*+"|[^",\r\n]*+)'
-_WELL_QUOTED = re.compile(rf"{_FIELD}(?:,{_FIELD})*+(?:\r\n|\r|\n)?")
+csv.field_size_limit(LONGEST_LINE)  # a cell may fill its line; Python's own limit is an eighth of it
+DETECT = "detect"
+_CHUNK = 1 << 20
+_BAD_GZIP = (EOFError, gzip.BadGzipFile, zlib.error)
+_DAMAGED = "the gzip is cut or damaged"
 
 
 class BrokenFile(HeadwaterError):
     """A file that is not whole or no CSV; nothing of it may be loaded. The message names the file and the line."""
+
+
+class Format(NamedTuple):
+    """How a file is written. `encoding` is a name that Python knows, or `detect`."""
+
+    delimiter: str = ","
+    encoding: str = "utf-8-sig"
+
+
+PLAIN = Format()
 
 
 class Row(NamedTuple):
@@ -60,12 +80,15 @@ class _Lines:
         return record
 
 
-def check(file: BinaryIO, name: str, required: Collection[str]) -> int:
-    """Read the whole file; return its number of rows. Raises BrokenFile."""
-    with _text(file, name) as text:
+def check(file: BinaryIO, name: str, required: Collection[str], written: Format = PLAIN) -> tuple[int, Format]:
+    """Read the whole file; return its number of rows and its format as detected. Raises BrokenFile."""
+    encoding = _detected(file, name) if written.encoding == DETECT else written.encoding
+    written = written._replace(encoding=encoding)
+    well_quoted = _well_quoted(written.delimiter)
+    with _text(file, name, encoding) as text:
         lines = _Lines(text)
-        reader = csv.reader(lines, strict=True)
-        with _named(name, reader):
+        reader = csv.reader(lines, strict=True, delimiter=written.delimiter)
+        with _named(name, reader, encoding):
             header = next(reader, None)
             if not header:
                 raise csv.Error("the file is empty, not even a header is there")
@@ -74,22 +97,24 @@ def check(file: BinaryIO, name: str, required: Collection[str]) -> int:
                 raise csv.Error(f"the header has no column {', '.join(missing)}")
             if len(set(header)) < len(header):
                 raise csv.Error("the header names a column twice")
-            _check_quotes(lines.taken())
+            if "" in header:
+                raise csv.Error("the header has a column without a name")
+            _check_quotes(lines.taken(), well_quoted)
             count = 0
             for row in reader:
-                _check_quotes(lines.taken())
+                _check_quotes(lines.taken(), well_quoted)
                 if not row:
                     continue
                 if len(row) != len(header):
                     raise csv.Error(f"{len(row)} columns where the header has {len(header)}")
                 count += 1
-    return count
+    return count, written
 
 
-def rows(file: BinaryIO, name: str, skip: int = 0) -> Iterator[Row]:
-    """The rows of a file that `check` found good, after the first `skip`."""
-    with _text(file, name) as text:
-        reader = csv.reader(text, strict=True)
+def rows(file: BinaryIO, name: str, written: Format, skip: int = 0) -> Iterator[Row]:
+    """The rows of a file that `check` found good and to be written so, after the first `skip`."""
+    with _text(file, name, written.encoding) as text:
+        reader = csv.reader(text, strict=True, delimiter=written.delimiter)
         header = next(reader)
         yield from islice(_numbered(reader, header), skip, None)
 
@@ -102,17 +127,46 @@ def _numbered(reader: Reader, header: list[str]) -> Iterator[Row]:
         line = reader.line_num + 1
 
 
-def _check_quotes(record: str) -> None:
+@cache
+def _well_quoted(delimiter: str) -> re.Pattern[str]:
+    between = re.escape(delimiter)
+    field = rf'(?:"(?:[^"]++|"")*+"|[^"\r\n{between}]*+)'
+    return re.compile(rf"{field}(?:{between}{field})*+(?:\r\n|\r|\n)?")
+
+
+def _check_quotes(record: str, well_quoted: re.Pattern[str]) -> None:
     # Python's csv, even a strict one, lets a quote stand within a field that has none around it.
-    if '"' in record and not _WELL_QUOTED.fullmatch(record):
+    if '"' in record and not well_quoted.fullmatch(record):
         raise csv.Error("a quote that does not open or close a field, or is not doubled within one")
 
 
-@contextmanager
-def _text(file: BinaryIO, name: str) -> Iterator[io.TextIOWrapper]:
+def _binary(file: BinaryIO, name: str) -> BinaryIO:
     file.seek(0)
-    binary = gzip.GzipFile(fileobj=file, mode="rb") if name.endswith(".gz") else file
-    text = io.TextIOWrapper(binary, encoding="utf-8-sig", newline="")
+    return cast(BinaryIO, gzip.GzipFile(fileobj=file, mode="rb")) if name.endswith(".gz") else file
+
+
+def _detected(file: BinaryIO, name: str) -> str:
+    """What `detect` makes of the file; see the top."""
+    binary = _binary(file, name)
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        chunk = binary.read(_CHUNK)
+        if chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            return "utf-16"
+        while chunk:
+            decoder.decode(chunk)
+            chunk = binary.read(_CHUNK)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return "windows-1252"
+    except _BAD_GZIP as error:
+        raise BrokenFile(f"{name}: {_DAMAGED} ({error})") from None
+    return "utf-8-sig"
+
+
+@contextmanager
+def _text(file: BinaryIO, name: str, encoding: str) -> Iterator[io.TextIOWrapper]:
+    text = io.TextIOWrapper(_binary(file, name), encoding=encoding, newline="")
     try:
         yield text
     finally:
@@ -120,14 +174,16 @@ def _text(file: BinaryIO, name: str) -> Iterator[io.TextIOWrapper]:
 
 
 @contextmanager
-def _named(name: str, reader: Reader) -> Iterator[None]:
+def _named(name: str, reader: Reader, encoding: str) -> Iterator[None]:
     """Turn whatever shows that the file is broken into a BrokenFile with its place."""
     try:
         yield
     except csv.Error as error:
         raise BrokenFile(f"{name}, line {max(reader.line_num, 1)}: {error}") from None
     except UnicodeDecodeError as error:
-        wrong = error.object[error.start]
-        raise BrokenFile(f"{name}, after line {reader.line_num}: not UTF-8 (byte 0x{wrong:02x})") from None
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise BrokenFile(f"{name}, after line {reader.line_num}: the gzip is cut or damaged ({error})") from None
+        wrong, called = error.object[error.start], encoding.upper().removesuffix("-SIG")
+        raise BrokenFile(f"{name}, after line {reader.line_num}: not {called} (byte 0x{wrong:02x})") from None
+    except UnicodeError as error:  # UTF-16 without its byte order mark
+        raise BrokenFile(f"{name}, after line {reader.line_num}: not {encoding.upper()} ({error})") from None
+    except _BAD_GZIP as error:
+        raise BrokenFile(f"{name}, after line {reader.line_num}: {_DAMAGED} ({error})") from None

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{},]', re.DOTALL)  # possessive: a string may be 10 MB long
 _REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _whole = msgspec.json.Decoder(msgspec.Raw)

@@ -6,7 +6,8 @@ is given; a file that is broken gives nothing, the others go on, and the run fai
 
 The bookmark: `file` is the file that a page ended within, and how many of its rows are in; `same` are the newest
 listings (name, size, time) of files whose content had been loaded under another name or time, so that they need not
-be fetched again. Which files are loaded is known from ops.files.
+be fetched again. Which files are loaded is known from ops.files. Where a row's version is its file's time, `contents`
+are the contents last loaded under the newest names: a file that went back to an earlier content is loaded again.
 
 The watermark is the newest time up to which every listed file is in, by the server's times of change: those of the
 files, and of the markers in this folder and those `beside` it, which tell that the sender was at work then though it
@@ -20,18 +21,28 @@ import logging
 import tempfile
 from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any, BinaryIO, ClassVar, cast
+from typing import Any, BinaryIO, cast
 
 from ingestion import csv_files
 from ingestion.csv_files import BrokenFile
-from ingestion.folder import CompleteFile, look, newest_marker
-from ingestion.sftp import FetchFailed, RemoteFile, SftpFolder
+from ingestion.file_pages import FilePages
+from ingestion.folder import (
+    CompleteFile,
+    Fetched,
+    FetchFailed,
+    Place,
+    RemoteFile,
+    is_csv,
+    is_other,
+    look,
+    newest_marker,
+)
+from ingestion.inventory import Item
 from ingestion.source import Context, Page, Record, State, Stream
 from settings import HeadwaterError, SettingsError
 from warehouse.batch import LoadedFile
 
 PAGE_ROWS = 1_000
-PAGE_FILES = 200
 SETTLE_SECONDS = 2.0
 REMEMBERED = 500
 NAMED_PROBLEMS = 5
@@ -43,32 +54,45 @@ log = logging.getLogger(__name__)
 class CsvStream(Stream):
     """Derive, and set `folder` and the `columns` that a header must have (it may have more, in any order).
 
-    `beside` are other folders of the same sender, whose markers show how far it has come.
+    `beside` are other folders of the same sender, whose markers show how far it has come; `written` is the files'
+    format. `by_file_time`: a row's version is its file's time of change, for files whose rows have none.
     """
 
-    folder: ClassVar[str]
-    beside: ClassVar[Collection[str]] = ()
-    columns: ClassVar[Collection[str]]
+    folder: str
+    beside: Collection[str] = ()
+    columns: Collection[str]
+    written: csv_files.Format = csv_files.PLAIN
+    by_file_time: bool = False
+    in_files = True
 
-    def __init__(self, context: Context, server: SftpFolder):
+    def __init__(self, context: Context, place: Place, settle: float):
         super().__init__(context)
-        self._server = server
-        self._settle = _settle_seconds(context)
+        self._place, self._settle = place, settle
         self._same: list[RemoteFile] = []
         self._watermark: str | None = None
         self._given: set[str] = set()  # of this run: what is not committed yet is not in ops.files
+        self._contents: dict[str, str] = {}
+
+    def takes(self, name: str) -> bool:
+        """Whether a file of this name is the stream's."""
+        return is_csv(name)
+
+    def is_stray(self, name: str) -> bool:
+        """Whether a file of this name is no stream's at all, which is worth a warning."""
+        return is_other(name)
 
     def read(self, state: State) -> Iterator[Page]:
         half = state.get("file")
         self._same = [RemoteFile(*entry) for entry in state.get("same", ())]
         self._watermark = state.get("watermark")
+        self._contents = dict(state.get("contents", {}))
         # Before our own folder: what is written to it after this look is not known to be in.
-        times = [newest_marker(self._server.listing(folder)) for folder in self.beside]
-        found = look(self._server, self.folder, self._settle, self._loaded)
+        times = [newest_marker(self._place.listing(folder)) for folder in self.beside]
+        found = look(self._place, self.folder, self._settle, self._loaded, self.takes, self.is_stray)
         # A file that an earlier run left within its rows comes first; then the oldest.
         name = half["name"] if half else None
         found.complete.sort(key=lambda it: (self._path(it.listed) != name, it.listed.modified, it.listed.name))
-        pages, done, problems = _Pages(half), set(found.known), list[str]()
+        pages, done, problems = FilePages(half, PAGE_ROWS), set(found.known), list[str]()
         for file in found.complete:
             try:
                 yield from self._file(file, pages)
@@ -97,35 +121,68 @@ class CsvStream(Stream):
                 f" {'; '.join(problems[:NAMED_PROBLEMS])}. Every other file is; have these sent again."
             )
 
-    def _file(self, file: CompleteFile, pages: _Pages) -> Iterator[Page]:
+    def _file(self, file: CompleteFile, pages: FilePages) -> Iterator[Page]:
         """Fetch, check and give one file; the pages that it fills."""
         path = self._path(file.listed)
         with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as temporary:
             content = cast(BinaryIO, temporary)
-            fetched = self._server.fetch(self.folder, file.listed.name, content)
+            fetched = self._place.fetch(self.folder, file.listed.name, content)
             if not file.is_whole(fetched):
                 raise _Changing
-            if fetched.sha256 in self._given or self.context.knows_file(fetched.sha256):
+            known = fetched.sha256 in self._given or self.context.knows_file(fetched.sha256)
+            if known:
                 self._same = [*self._same, fetched.before][-REMEMBERED:]
-                return
-            total = csv_files.check(content, path, self.columns)
+                if not self._went_back(path, fetched):
+                    return
+            total, written = csv_files.check(content, path, self.columns, self.written)
             self._given.add(fetched.sha256)
-            done = pages.begin(fetched.sha256)
-            for row in csv_files.rows(content, path, skip=done):
+            done, modified = pages.begin(fetched.sha256), self._time_of(fetched, pages)
+            version = datetime.fromtimestamp(modified, UTC) if self.by_file_time else None
+            for row in csv_files.rows(content, path, written, skip=done):
                 done += 1
-                if pages.add(Record(row.data, origin=f"{path}, line {row.line}")) and done < total:
-                    pages.half = {"sha256": fetched.sha256, "name": path, "rows": done}
+                if pages.add(Record(row.data, version, origin=f"{path}, line {row.line}")) and done < total:
+                    pages.half = {"sha256": fetched.sha256, "name": path, "rows": done, "modified": modified}
                     yield pages.page(self._bookmark(pages.half))
+        if self.by_file_time:
+            self._contents.pop(path, None)
+            self._contents = dict([*self._contents.items(), (path, fetched.sha256)][-REMEMBERED:])
         # As it was when it was opened: should the listing have been of another content, that is fetched next time.
         modified_at = datetime.fromtimestamp(fetched.before.modified, UTC)
-        if pages.end(LoadedFile(fetched.sha256, path, fetched.before.size, modified_at, total)):
+        loaded = LoadedFile(fetched.sha256, path, fetched.before.size, modified_at, total)
+        if pages.end(loaded, is_new=not known):
             yield pages.page(self._bookmark(pages.half))
 
+    def _time_of(self, fetched: Fetched, pages: FilePages) -> int:
+        """The file's time of change; that of its first rows when they are in already."""
+        half = pages.half or {}
+        same = half.get("sha256") == fetched.sha256
+        return int(half.get("modified", fetched.before.modified)) if same else fetched.before.modified
+
+    def _went_back(self, path: str, fetched: Fetched) -> bool:
+        """Whether another content was loaded under this name since this one was: then its rows are newer versions."""
+        return self._contents.get(path, fetched.sha256) != fetched.sha256
+
+    def inventory(self, start: datetime | None, end: datetime) -> Iterator[Item]:
+        """Complete files by their times of change; not one whose content is loaded under another name or time."""
+        found = look(self._place, self.folder, self._settle, self._loaded, self.takes, self.is_stray)
+        unknown = {file.listed for file in found.complete}
+        for file in sorted(found.known | unknown):
+            modified_at = datetime.fromtimestamp(file.modified, UTC)
+            if modified_at > end or (start and modified_at < start) or (file in unknown and self._has_content(file)):
+                continue
+            yield Item(self._path(file), modified_at, file.size)
+
+    def _has_content(self, file: RemoteFile) -> bool:
+        with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as temporary:
+            fetched = self._place.fetch(self.folder, file.name, cast(BinaryIO, temporary))
+            return self.context.knows_file(fetched.sha256)
+
     def _bookmark(self, half: dict[str, Any] | None) -> State:
-        return {"file": half, "same": [list(file) for file in self._same], "watermark": self._watermark}
+        state = {"file": half, "same": [list(file) for file in self._same], "watermark": self._watermark}
+        return {**state, "contents": self._contents} if self.by_file_time else state
 
     def _path(self, file: RemoteFile) -> str:
-        return f"{self.folder}/{file.name}"
+        return f"{self.folder}/{file.name}".lstrip("/")
 
     def _loaded(self, files: Iterable[RemoteFile]) -> set[RemoteFile]:
         listed = {(self._path(file), file.size, file.modified): file for file in files}
@@ -138,42 +195,6 @@ class _Changing(Exception):
     """Somebody wrote to a file while it was fetched."""
 
 
-class _Pages:
-    """Gathers rows and files into pages; `half` is the file whose rows are in only in part."""
-
-    def __init__(self, half: dict[str, Any] | None):
-        self.half = half
-        self._records: list[Record] = []
-        self._files: list[LoadedFile] = []
-
-    def begin(self, sha256: str) -> int:
-        """How many rows of this file are in already."""
-        return int(self.half["rows"]) if self.half and self.half["sha256"] == sha256 else 0
-
-    def add(self, record: Record) -> bool:
-        """Take a row; whether the page is full."""
-        self._records.append(record)
-        return len(self._records) >= PAGE_ROWS
-
-    def end(self, file: LoadedFile) -> bool:
-        """The file is in whole; whether the page is full."""
-        self._files.append(file)
-        if self.half and self.half["sha256"] == file.sha256:
-            self.half = None
-        return len(self._records) >= PAGE_ROWS or len(self._files) >= PAGE_FILES
-
-    def page(self, state: State, watermark: datetime | None = None) -> Page:
-        records, files = self._records, self._files
-        self._records, self._files = [], []
-        return Page(records, state, _origin(records, files), datetime.now(UTC), watermark, files)
-
-
-def _origin(records: list[Record], files: list[LoadedFile]) -> str:
-    if records:
-        return records[0].origin if len(records) == 1 else f"{records[0].origin} to {records[-1].origin}"
-    return ", ".join(file.name for file in files[:3]) or "nothing new"
-
-
 def _complete_up_to(listed: set[RemoteFile], done: set[RemoteFile], markers: list[int]) -> datetime | None:
     """The newest time of change before that of every file that is not in."""
     missing = min((file.modified for file in listed - done), default=None)
@@ -182,7 +203,8 @@ def _complete_up_to(listed: set[RemoteFile], done: set[RemoteFile], markers: lis
     return None if newest is None else datetime.fromtimestamp(newest, UTC)
 
 
-def _settle_seconds(context: Context) -> float:
+def settle_seconds(context: Context) -> float:
+    """The option of that name, for a source that has no other."""
     place, options = f"pipeline.yml, sources.{context.source}.options", context.settings.options
     if unknown := sorted(options.keys() - {"settle_seconds"}):
         raise SettingsError(f"{place}: there is no option {', '.join(unknown)}; there is settle_seconds.")

@@ -5,14 +5,63 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import BinaryIO, NamedTuple, Protocol
 
-from ingestion.sftp import Fetched, RemoteFile, SftpFolder
+from settings import HeadwaterError
 
 SUFFIXES = (".csv", ".csv.gz")
 MARKER = ".done"
 IGNORED = (MARKER, ".part", ".tmp", ".filepart")
 
 log = logging.getLogger(__name__)
+
+
+class RemoteFile(NamedTuple):
+    """A file as a listing shows it. `modified` is the server's time of its last change, in Unix seconds."""
+
+    name: str
+    size: int
+    modified: int
+
+
+class Fetched(NamedTuple):
+    """What was fetched; `before` and `after` are the file as it stood when it was opened and when it was read."""
+
+    sha256: str
+    before: RemoteFile
+    after: RemoteFile
+
+
+class FetchFailed(HeadwaterError):
+    """One file could not be fetched whole, though its place can be reached."""
+
+
+class Place(Protocol):
+    """Where files come from: an SFTP server (ingestion/sftp.py) or a folder of this machine (local_folder.py).
+
+    Its methods raise HeadwaterError for what is wrong with the place or its settings.
+    """
+
+    def listing(self, folder: str) -> list[RemoteFile]:
+        """The files in `folder` of this place, by name; raises HeadwaterError when it is not there."""
+
+    def fetch(self, folder: str, name: str, into: BinaryIO) -> Fetched:
+        """Write a file's bytes to `into`. Raises FetchFailed; FileNotFoundError when it has gone meanwhile."""
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, but not past `close`."""
+
+    def close(self) -> None:
+        """Let go of connections."""
+
+
+def is_csv(name: str) -> bool:
+    return name.endswith(SUFFIXES)
+
+
+def is_other(name: str) -> bool:
+    """The names that no stream is expected to take; they are warned of."""
+    return not is_csv(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +94,30 @@ class Look:
 
 
 def look(
-    server: SftpFolder, folder: str, settle: float, loaded: Callable[[Iterable[RemoteFile]], set[RemoteFile]]
+    place: Place,
+    folder: str,
+    settle: float,
+    loaded: Callable[[Iterable[RemoteFile]], set[RemoteFile]],
+    takes: Callable[[str], bool] = is_csv,
+    is_stray: Callable[[str], bool] = is_other,
 ) -> Look:
     """List `folder`; when a new file has no marker, list it again after `settle` seconds to see it stand still.
 
-    `loaded` gives those of the files that are loaded as they are listed.
+    `loaded` gives those of the files that are loaded as they are listed; `takes` tells the names that are the
+    stream's, `is_stray` those that are nobody's.
     """
-    first = server.listing(folder)
-    listed = _data_files(first)
+    first = place.listing(folder)
+    listed = _data_files(first, takes)
+    for name in sorted(file.name for file in first if _may_be_data(file.name) and is_stray(file.name)):
+        log.warning("%s is a file of no stream: ignored.", f"{folder}/{name}".lstrip("/"))
     found = Look(listed, loaded(listed), newest_marker(first))
     new = {file.name for file in found.listed - found.known}
     marked = _marked(first, new)
     if len(marked) < len(new):
-        server.wait(settle)
-        second = server.listing(folder)
+        place.wait(settle)
+        second = place.listing(folder)
         marked = _marked(second, new) | marked
-        still = {file for file in listed & _data_files(second) if file.name in new - marked.keys()}
+        still = {file for file in listed & _data_files(second, takes) if file.name in new - marked.keys()}
         found.complete = [CompleteFile(file, None) for file in still]
     found.complete += marked.values()
     if waiting := sorted(new - {file.listed.name for file in found.complete}):
@@ -72,16 +129,12 @@ def newest_marker(listing: Iterable[RemoteFile]) -> int | None:
     return max((file.modified for file in listing if file.name.endswith(MARKER)), default=None)
 
 
-def _data_files(listing: Iterable[RemoteFile]) -> set[RemoteFile]:
-    data = set()
-    for file in listing:
-        if file.name.startswith(".") or file.name.endswith(IGNORED):
-            continue
-        if file.name.endswith(SUFFIXES):
-            data.add(file)
-        else:
-            log.warning("%s is no %s file: ignored.", file.name, " or ".join(SUFFIXES))
-    return data
+def _may_be_data(name: str) -> bool:
+    return not name.startswith(".") and not name.endswith(IGNORED)
+
+
+def _data_files(listing: Iterable[RemoteFile], takes: Callable[[str], bool]) -> set[RemoteFile]:
+    return {file for file in listing if _may_be_data(file.name) and takes(file.name)}
 
 
 def _marked(listing: Iterable[RemoteFile], names: set[str]) -> dict[str, CompleteFile]:

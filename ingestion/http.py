@@ -5,14 +5,14 @@ A body that cannot be read whole or is no JSON counts as a failed try. No header
 
 from __future__ import annotations
 
-import ipaddress
+import codecs
 import logging
 import random
 import threading
 import time
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -21,6 +21,7 @@ import requests
 import urllib3
 
 from ingestion.cut import looks_whole
+from ingestion.http_words import http_date, is_loopback, message_of, retry_after, root_reason
 from settings import HeadwaterError
 from settings.pipeline import Http
 
@@ -60,6 +61,8 @@ class _Failed(Exception):
 class HttpClient:
     """Requests to one API. `credential` and `address` name the settings that its key and its address come from.
 
+    Several threads may ask at once: each request has a session to itself, and a 429 to one of them holds all back.
+
     Raises HeadwaterError when the address or a header cannot be used.
     """
 
@@ -89,11 +92,10 @@ class HttpClient:
         self._secrets = [word for value in headers.values() for word in value.split() if len(word) >= 8]
         self._stopped = threading.Event()
         self._date: str | None = None
-        self._session = requests.Session()
-        self._session.auth = lambda request: request  # a ~/.netrc must not replace our Authorization header
-        if _is_loopback(parts.hostname):
-            self._session.trust_env = False  # no proxy leads to this machine
-        self._session.headers.update({"Accept": "application/json", "User-Agent": "headwater", **headers})
+        self._quiet_until = 0.0  # by time.monotonic
+        self._idle: list[requests.Session] = []
+        self._trust_env = not is_loopback(parts.hostname)  # no proxy leads to this machine
+        self._headers = {"Accept": "application/json", "User-Agent": "headwater", **headers}
 
     def get_json(self, path: str, params: Mapping[str, Any] | None = None) -> Response:
         """GET `path`. Raises HttpError for a refusal, HeadwaterError when the tries or the deadline are used up."""
@@ -106,7 +108,7 @@ class HttpClient:
 
     def server_time(self) -> datetime:
         """The server's clock as its last answer told it; raises HeadwaterError when it did not."""
-        when = _http_date(self._date)
+        when = http_date(self._date)
         if when is None:
             raise HeadwaterError(f"{self.source} at {self._place} tells no time (no Date header in its answer).")
         return when
@@ -118,11 +120,30 @@ class HttpClient:
 
     def close(self) -> None:
         self._stopped.set()
-        self._session.close()
+        while self._idle:
+            self._idle.pop().close()
+
+    @contextmanager
+    def _session(self) -> Iterator[requests.Session]:
+        """A session that nobody else uses meanwhile; it keeps its connection for the next request."""
+        try:
+            session = self._idle.pop()
+        except IndexError:
+            session = requests.Session()
+            session.auth = lambda request: request  # a ~/.netrc must not replace our Authorization header
+            session.trust_env = self._trust_env
+            session.headers.update(self._headers)
+        try:
+            yield session
+        finally:
+            self._idle.append(session)
+            if self._stopped.is_set():
+                self.close()
 
     def _request(self, method: str, path: str, **arguments: Any) -> Response:
         deadline = time.monotonic() + self._http.deadline.total_seconds()
         for attempt in range(1, self._http.attempts + 1):
+            self._keep_quiet(deadline)
             try:
                 return self._try(method, path, deadline, **arguments)
             except _Failed as failed:
@@ -135,24 +156,36 @@ class HttpClient:
                 if time.monotonic() + pause >= deadline:
                     raise self._given_up(failed, f"{self._http.deadline} (its deadline)") from failed
                 log.warning("%s: %s; trying again in %.1f s", self.source, failed, pause)
+                if failed.status == 429:
+                    self._quiet_until = max(self._quiet_until, time.monotonic() + pause)
+                    continue
             self.wait(pause)
         raise AssertionError("unreachable: the last try returns or raises")
+
+    def _keep_quiet(self, deadline: float) -> None:
+        """Wait out what a 429, to whichever thread, asked for; not all to the same instant."""
+        now = time.monotonic()
+        if (pause := self._quiet_until - now) > 0:
+            self.wait(min(pause + random.uniform(0, BACKOFF_SECONDS), max(0.0, deadline - now)))
 
     def _try(self, method: str, path: str, deadline: float, **arguments: Any) -> Response:
         url = f"{self.base_url}/{path.lstrip('/')}"
         seconds = max(0.1, min(self._http.timeout.total_seconds(), deadline - time.monotonic()))
         end = time.monotonic() + seconds
         try:
-            with self._session.request(
-                method, url, timeout=seconds, stream=True, allow_redirects=False, **arguments
-            ) as answer:
+            with (
+                self._session() as session,
+                session.request(
+                    method, url, timeout=seconds, stream=True, allow_redirects=False, **arguments
+                ) as answer,
+            ):
                 self._date = answer.headers.get("Date")
                 body = self._read(answer, end)
         except requests.exceptions.SSLError as error:
-            reason = f"the certificate of {self._place} is not trusted ({_root(error)})"
+            reason = f"the certificate of {self._place} is not trusted ({root_reason(error)})"
             raise HeadwaterError(f"{self.source}: {reason}; check {self._address}.") from None
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise _Failed(_root(error)) from None
+            raise _Failed(root_reason(error)) from None
         if answer.status_code >= 300:
             self._refused(answer, body, f"{method} {urlsplit(url).path}")
         if not looks_whole(body):
@@ -169,10 +202,10 @@ class HttpClient:
                 raise HeadwaterError(f"{self.source}: an answer is larger than {MOST_BYTES >> 20} MB; ask for less.")
             if time.monotonic() > end:
                 raise _Failed(f"the answer was not whole after {self._http.timeout.total_seconds():g} s")
-        return b"".join(parts)
+        return b"".join(parts).removeprefix(codecs.BOM_UTF8)  # it is no JSON, and may be ignored
 
     def _refused(self, answer: requests.Response, body: bytes, what: str) -> None:
-        status, said = answer.status_code, self._redacted(_message(body))
+        status, said = answer.status_code, self._redacted(message_of(body))
         if status in (401, 403):
             raise HttpError(
                 f"{self._credential} was refused by {self.source} at {self._place} ({status}: {said}): check it.",
@@ -184,7 +217,7 @@ class HttpClient:
             )
         wish = answer.headers.get("Stripe-Should-Retry", "").lower()
         if wish == "true" or (wish != "false" and status in RETRIED):
-            raise _Failed(f"{status}: {said}", _retry_after(answer.headers), status)
+            raise _Failed(f"{status}: {said}", retry_after(answer.headers), status)
         raise HttpError(f"{self.source} refused {what}: {status}: {said}", status)
 
     def _given_up(self, failed: _Failed, after: str) -> HeadwaterError:
@@ -202,63 +235,3 @@ class HttpClient:
         for word in self._secrets:
             text = text.replace(word, "***")
         return text
-
-
-def _message(body: bytes) -> str:
-    """What the server says of its refusal, in one short line."""
-    try:
-        said = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        said = body.decode("utf-8", "replace")
-    if isinstance(said, dict):
-        said = said.get("error") or said.get("errors") or said.get("message") or said.get("detail") or said
-    if isinstance(said, list) and said:
-        said = said[0]
-    if isinstance(said, dict):
-        said = said.get("message") or said
-    line = " ".join(str(said).split())
-    return line[:300] or "no reason given"
-
-
-def _root(error: BaseException) -> str:
-    """The plain reason inside the libraries' nested ones, without addresses of objects."""
-    if isinstance(error, requests.exceptions.ConnectTimeout):
-        return "no connection in time"
-    if isinstance(error, requests.exceptions.Timeout | urllib3.exceptions.TimeoutError):
-        return "no answer in time"
-    seen: BaseException | None = error
-    while seen is not None:
-        error = seen
-        inner = getattr(seen, "reason", None)
-        nested = [arg for arg in seen.args if isinstance(arg, BaseException)]
-        seen = inner if isinstance(inner, BaseException) else (nested[0] if nested else seen.__cause__)
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
-    return " ".join(reason.rpartition(">: ")[2].split())[:200]
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, from a Retry-After in seconds or as a date; a date is measured by the server's own clock."""
-    value = headers.get("Retry-After", "").strip()
-    try:
-        seconds = float(value)
-    except ValueError:
-        when = _http_date(value)
-        if when is None:
-            return None
-        seconds = (when - (_http_date(headers.get("Date")) or datetime.now(UTC))).total_seconds()
-    return max(0.0, seconds) if seconds < float("inf") else None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _http_date(value: str | None) -> datetime | None:
-    try:
-        when = parsedate_to_datetime(value or "")
-    except ValueError:
-        return None
-    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)

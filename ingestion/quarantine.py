@@ -112,7 +112,7 @@ def replay(source: str, stream: str, *, pipeline: Pipeline | None = None, url: s
     written = still_open = after = 0
     try:
         reader = built.stream(stream)
-        with StreamWriter(source, stream, url) as writer, connect("loader", url=url) as connection:
+        with StreamWriter(source, stream, url, kind="replay") as writer, connect("loader", url=url) as connection:
             while entries := _open_entries(connection, source, stream, after):
                 rows: list[RawRow] = []
                 passed: list[int] = []

@@ -1,29 +1,50 @@
-"""A base for plain REST sources: a list that is filtered by its time of change and paged by a cursor or a next URL."""
+"""A base for plain REST sources: a list that may be filtered by its time of change and comes in pages.
+
+A stream is a class of declarations and no code: mypy and the editor know its names, its docstring says what the API
+promises, and an API that is odd in one place overrides that one method. pipeline.yml keeps what an operator changes.
+"""
 
 from __future__ import annotations
 
-from abc import abstractmethod
+import hashlib
+import logging
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
+from urllib.parse import urljoin
 
 import msgspec
 
 from ingestion.cut import at, elements
 from ingestion.http import HttpClient
+from ingestion.paging import Answer, Cursor, Moved, Paging
 from ingestion.source import BaseSource, Context, Record, Stream
 from ingestion.window import Window, WindowedStream, WindowPage
 from settings import HeadwaterError, secret, setting
 
+READS = 5
+
+log = logging.getLogger(__name__)
+
 
 class RestStream(WindowedStream):
-    """Derive, set the names below and write `params`. Cursors must be stable while records change behind them."""
+    """Derive, and set the names below. Raises HeadwaterError for pages that repeat or never stand still."""
 
     path: ClassVar[str]
     records_at: ClassVar[tuple[str, ...]] = ("data",)
-    """Where in an answer the list of records is."""
-    next_at: ClassVar[tuple[str, ...]] = ("next_cursor",)
-    """Where in an answer the next cursor, or the next page's URL, is; null, "" or absent on the last page."""
+    """Where in an answer the list of records is; () when the answer is the list."""
+    paging: ClassVar[Paging] = Cursor()
+    size_param: ClassVar[str] = "limit"
+    """The query's name for the number of records a page; "" when the API has none."""
+    page_size: ClassVar[int] = 100
+    since_param: ClassVar[str] = ""
+    """The query's name for the lower bound of a record's time of change; "": the whole list is read every time."""
+    until_param: ClassVar[str] = ""
+    """The same for the upper bound, which keeps a list still while it is read; "" when the API has none."""
+    times: ClassVar[Literal["iso", "unix"]] = "iso"
+    """How these bounds are written."""
+    fixed: ClassVar[Mapping[str, Any]] = {}
+    """What every query has, such as the order: a list should be sorted by what changes last, or by id."""
     clock_path: ClassVar[str] = ""
     """A cheap address to ask for the server's clock (the Date header); the list itself when there is none."""
 
@@ -31,48 +52,110 @@ class RestStream(WindowedStream):
         super().__init__(context)
         self.http = http
 
-    @abstractmethod
-    def params(self, window: Window, cursor: Any) -> Mapping[str, Any]:
-        """The query of one page: the window's bounds, the page size, and the cursor when there is one."""
+    def params(self, window: Window) -> Mapping[str, Any]:
+        """The query of a window, without what says which page."""
+        found = dict(self.fixed)
+        if self.since_param and window.start:
+            found[self.since_param] = self._time(window.start)
+        if self.until_param:
+            found[self.until_param] = self._time(window.end)
+        if self.size_param:
+            found[self.size_param] = self.page_size
+        return found
 
     def source_now(self) -> datetime:
         self.http.get_json(self.clock_path or self.path)
         return self.http.server_time()
 
     def pages(self, window: Window, cursor: Any) -> Iterator[WindowPage]:
-        while True:
-            path, params = self.path, self.params(window, cursor)
-            if isinstance(cursor, str) and cursor.startswith(("http://", "https://")):
-                path, params = self._own(cursor), {}
-            body = self.http.get_json(path, params).body
+        for _ in range(READS):
             try:
-                records = [Record(element) for element in elements(at(body, *self.records_at))]
-            except ValueError as error:
-                raise HeadwaterError(f"{self.context.source}: GET {path} gave no list of records: {error}.") from error
-            origin = f"GET {path} {dict(params)}"
-            asked, cursor = cursor, self._next(body)
-            if cursor is not None and cursor == asked:
-                raise HeadwaterError(
-                    f"{self.context.source}: GET {path} names its own page as the next one ({cursor})."
-                )
-            yield WindowPage(records, cursor, origin)
-            if cursor is None:
+                yield from self._pages(window, cursor)
                 return
+            except Moved:
+                # What was read twice changes nothing: it is there already.
+                log.warning("%s: the list moved while it was read; reading its window from the start", self._place)
+                cursor = None
+        raise HeadwaterError(
+            f"{self._place} moved each of the {READS} times that it was read: run again when less changes, or"
+            " declare an order and an upper bound (until_param) that keep it still."
+        )
 
-    def _next(self, body: bytes) -> Any:
+    def _pages(self, window: Window, cursor: Any) -> Iterator[WindowPage]:
+        loop, before = _Loop(), None
+        while True:
+            answer, origin = self._ask(window, cursor)
+            following = self.paging.next_cursor(cursor, answer, self._key)
+            outline = self._outline(answer)
+            if following is not None and (loop.closes(following) or (outline and outline == before)):
+                raise HeadwaterError(
+                    f"{self._place}: a page comes again and again ({origin}); is what the stream declares as its"
+                    " paging what the API does?"
+                )
+            new = self.paging.new(cursor, answer, self._key, lambda other: self._ask(window, other)[0])
+            yield WindowPage([Record(data) for data in new], following, origin)
+            if following is None:
+                return
+            cursor, before = following, outline
+
+    def _ask(self, window: Window, cursor: Any) -> tuple[Answer, str]:
+        path, params = self.path, {**self.params(window), **self.paging.params(cursor)}
+        if url := self.paging.url(cursor):
+            path, params = self._own(url), {}
+        answer = self.http.get_json(path, params)
         try:
-            return msgspec.json.decode(at(body, *self.next_at)) or None
-        except ValueError:
-            return None  # not there: the last page
+            records = elements(at(answer.body, *self.records_at))
+        except ValueError as error:
+            raise HeadwaterError(f"{self.context.source}: GET {path} gave no list of records: {error}.") from error
+        return Answer(records, answer.body, answer.headers), f"GET {path} {params}"
 
     def _own(self, url: str) -> str:
         """The path of a next URL; the key is not sent to another server than the one it was given for."""
         base = f"{self.http.base_url}/"
-        if not url.startswith(base):
+        whole = urljoin(f"{base}{self.path.lstrip('/')}", url)
+        if not whole.startswith(base):
             raise HeadwaterError(
                 f"{self.context.source}: the next page is on another server ({url}), which gets no key."
             )
-        return url.removeprefix(base)
+        return whole.removeprefix(base)
+
+    def _outline(self, answer: Answer) -> tuple[int, str, str] | None:
+        """What makes a page another one than the page before, also when its records tell the time of day."""
+        records = answer.records
+        if len(records) < 2:
+            return (1, "", hashlib.sha256(records[0]).hexdigest()) if records else None
+        return len(records), self._key(records[0]), self._key(records[-1])
+
+    def _key(self, data: bytes) -> str:
+        try:
+            document = msgspec.json.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            document = None
+        key = self.key_of(document) if isinstance(document, dict) else ""
+        return key or hashlib.sha256(data).hexdigest()
+
+    def _time(self, moment: datetime) -> str | int:
+        return moment.isoformat() if self.times == "iso" else int(moment.timestamp())
+
+    @property
+    def _place(self) -> str:
+        return f"{self.context.source}.{self.name}"
+
+
+class _Loop:
+    """Notices that cursors go round, with one of them remembered (Brent's way), however long the round is."""
+
+    def __init__(self) -> None:
+        self._mark: Any = None
+        self._steps, self._power = 0, 1
+
+    def closes(self, cursor: Any) -> bool:
+        if cursor == self._mark:
+            return True
+        self._steps += 1
+        if self._steps == self._power:
+            self._mark, self._steps, self._power = cursor, 0, self._power * 2
+        return False
 
 
 class RestSource(BaseSource):

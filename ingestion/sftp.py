@@ -13,10 +13,11 @@ import stat
 import threading
 import time
 from collections.abc import Callable
-from typing import BinaryIO, NamedTuple, TypeVar
+from typing import BinaryIO, TypeVar
 
 import paramiko
 
+from ingestion.folder import Fetched, FetchFailed, RemoteFile
 from ingestion.sftp_address import SftpAddress
 from settings import HeadwaterError
 from settings.pipeline import Http
@@ -34,26 +35,6 @@ logging.getLogger(_TRANSPORT_LOG).setLevel(logging.CRITICAL + 1)
 Answer = TypeVar("Answer")
 
 
-class RemoteFile(NamedTuple):
-    """A file as a listing shows it. `modified` is the server's time of its last change, in Unix seconds."""
-
-    name: str
-    size: int
-    modified: int
-
-
-class Fetched(NamedTuple):
-    """What was fetched; `before` and `after` are the file as it stood when it was opened and when it was read."""
-
-    sha256: str
-    before: RemoteFile
-    after: RemoteFile
-
-
-class FetchFailed(HeadwaterError):
-    """One file could not be fetched whole, though the server can be reached."""
-
-
 class _OtherHostKey(Exception):
     """The server showed a host key of a kind that is not the pinned one's."""
 
@@ -68,15 +49,16 @@ class _Refuse(paramiko.MissingHostKeyPolicy):
 
 
 class SftpFolder:
-    """The folder that `{prefix}_SFTP_URL` names. Connects at the first use.
+    """The folder that the setting `url_name` ({prefix}_SFTP_URL by default) names. Connects at the first use.
 
     Raises SettingsError for a setting that is missing or cannot be used, HeadwaterError when the server refuses us or
     cannot be reached within the bounds of `http` (they hold for SFTP too).
     """
 
-    def __init__(self, prefix: str, http: Http):
+    def __init__(self, prefix: str, http: Http, url_name: str | None = None):
         self._prefix, self._http = prefix, http
-        self._to = SftpAddress.from_settings(prefix)
+        self._url_name = url_name or f"{prefix}_SFTP_URL"
+        self._to = SftpAddress.from_settings(prefix, self._url_name)
         self._patient = True
         self._stopped = threading.Event()
         self._ssh: paramiko.SSHClient | None = None
@@ -88,7 +70,7 @@ class SftpFolder:
         try:
             found = self._retried(f"listing {path}", lambda sftp: sftp.listdir_attr(path))
         except FileNotFoundError:
-            raise HeadwaterError(f"{self._place} has no folder {path}; check {self._prefix}_SFTP_URL.") from None
+            raise HeadwaterError(f"{self._place} has no folder {path}; check {self._url_name}.") from None
         except PermissionError:
             raise HeadwaterError(f"{self._place} does not let {self._to.user} list {path}.") from None
         files = (_remote_file(it.filename, it) for it in found if not stat.S_ISDIR(it.st_mode or 0))
@@ -153,7 +135,7 @@ class SftpFolder:
                 if tired:
                     raise HeadwaterError(
                         f"{self._place} cannot be read ({what}): {reason}, after {attempt} tries;"
-                        f" check {self._prefix}_SFTP_URL and the network."
+                        f" check {self._url_name} and the network."
                     ) from None
                 log.warning("%s: %s: %s; trying again in %.1f s", self._place, what, reason, pause)
             self.wait(pause)
@@ -195,7 +177,7 @@ class SftpFolder:
         except paramiko.AuthenticationException:
             ssh.close()
             raise HeadwaterError(
-                f"{self._place} refused the login of {self._to.user}: check the user in {self._prefix}_SFTP_URL, and"
+                f"{self._place} refused the login of {self._to.user}: check the user in {self._url_name}, and"
                 f" {self._prefix}_SFTP_PASSWORD or {self._prefix}_SFTP_PRIVATE_KEY."
             ) from None
         except BaseException:

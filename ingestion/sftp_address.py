@@ -32,15 +32,15 @@ class SftpAddress:
     private_key: paramiko.PKey | None = field(repr=False)
 
     @classmethod
-    def from_settings(cls, prefix: str) -> SftpAddress:
+    def from_settings(cls, prefix: str, url_name: str) -> SftpAddress:
         """Read the settings that begin with `prefix`; raises SettingsError for one that is missing or wrong."""
-        host, port, user, folder = _address(f"{prefix}_SFTP_URL")
+        host, port, user, folder = _address(url_name, f"{prefix}_SFTP_PASSWORD")
         host_key = _host_key(f"{prefix}_SFTP_HOST_KEY", host, port)
         password, private_key = _login(prefix)
         return cls(host, port, user, folder, host_key, password, private_key)
 
 
-def _address(url_name: str) -> tuple[str, int, str, str]:
+def _address(url_name: str, password_name: str) -> tuple[str, int, str, str]:
     url = setting(url_name)
     wish = f"{url_name} is no SFTP address; write it as sftp://user@host:22/folder."
     try:
@@ -51,8 +51,7 @@ def _address(url_name: str) -> tuple[str, int, str, str]:
     if parts.scheme != "sftp" or not parts.hostname or not parts.username:
         raise SettingsError(wish)
     if parts.password:
-        prefix = url_name.removesuffix("_URL")
-        raise SettingsError(f"{url_name} holds a password, which logs would show; move it to {prefix}_PASSWORD.")
+        raise SettingsError(f"{url_name} holds a password, which logs would show; move it to {password_name}.")
     folder = unquote(parts.path).strip("/")
     return parts.hostname, port, unquote(parts.username), f"/{folder}/" if folder else "/"
 

@@ -7,13 +7,16 @@ from `WindowedStream` (ingestion/window.py) and write only `pages`; the others (
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, ClassVar, NamedTuple
 
+from ingestion.inventory import Item, NotReconcilable
 from settings import SourceSettings
 from warehouse.batch import LoadedFile
+from warehouse.current import CurrentRecords
+from warehouse.known import Known
 
 State = dict[str, Any]
 
@@ -53,21 +56,30 @@ class Context:
     """What the loop lends a stream: its settings, and which files are loaded already.
 
     `knows_file` tells it of a content (SHA-256), `loaded_files` gives the (name, size, time of change) under which
-    files of these names were loaded, so that they need not be fetched to be known.
+    files of these names were loaded, so that they need not be fetched to be known. `current` is what raw holds,
+    `known` answers which objects are loaded and what stands for a record (both are None outside of a sync).
     """
 
     source: str
     settings: SourceSettings
     knows_file: Callable[[str], bool] = field(default=lambda _sha256: False)
     loaded_files: Callable[[Sequence[str]], set[tuple[str, int, datetime]]] = field(default=lambda _names: set())
+    current: CurrentRecords | None = None
+    known: Known | None = None
 
 
 class Stream(ABC):
-    """One raw table. `key` is the field that names a record; `version_field` the source's own time of its version."""
+    """One raw table. `key` is the field that names a record; `version_field` the source's own time of its version.
 
-    name: ClassVar[str]
-    key: ClassVar[str] = "id"
-    version_field: ClassVar[str] = "updated_at"
+    For a reconciliation: `in_files` when files are compared instead of records, `about_others` when its records name
+    those of other streams that raw must have too.
+    """
+
+    name: str
+    key: str = "id"
+    version_field: str = "updated_at"
+    in_files: ClassVar[bool] = False
+    about_others: ClassVar[bool] = False
 
     def __init__(self, context: Context):
         self.context = context
@@ -76,12 +88,32 @@ class Stream(ABC):
     def read(self, state: State) -> Iterator[Page]:
         """Go on from `state` ({} at the very first run) to the end of what there is now, a page at a time."""
 
+    def key_of(self, record: dict[str, Any]) -> str:
+        """The record's key, empty when it has none that can serve."""
+        value = record.get(self.key)
+        return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
     def version_of(self, record: dict[str, Any]) -> datetime:
         """The source's time of this version; raises ValueError with a reason when it cannot be told."""
         return parse_time(record[self.version_field], self.version_field)
 
     def is_deleted(self, record: dict[str, Any]) -> bool:
         return False
+
+    def inventory(self, start: datetime | None, end: datetime) -> Iterator[Item]:
+        """Everything the source has now that was created from `start` (None: ever) to `end`, as cheaply as it tells.
+
+        A stream that can be reconciled writes this, and `item_of` and `refetched` unless it is `in_files`.
+        """
+        raise NotReconcilable(f"{self.context.source}.{self.name} cannot be reconciled: its source does not list it.")
+
+    def item_of(self, record: bytes) -> Item | None:
+        """The same of a record that raw holds; None when its bytes do not tell."""
+        raise NotImplementedError(f"{self.name} has an inventory and no item_of")
+
+    def refetched(self, keys: Sequence[str], end: datetime) -> Iterator[Record]:
+        """These records as they are now, in versions that win over what was known up to `end`; not those gone."""
+        raise NotImplementedError(f"{self.name} has an inventory and no refetched")
 
 
 class BaseSource(ABC):
@@ -91,6 +123,11 @@ class BaseSource(ABC):
 
     def __init__(self, context: Context):
         self.context = context
+
+    @classmethod
+    def stream_names(cls, settings: SourceSettings) -> Collection[str]:
+        """The streams that there are; a source whose streams are declared in pipeline.yml reads them there."""
+        return cls.streams
 
     @abstractmethod
     def stream(self, name: str) -> Stream:

@@ -11,10 +11,12 @@ from warehouse.connection import connect
 
 QUERY = """
 select c.source, c.stream, c.watermark, r.status, r.started_at, r.error,
-  l.received, l.kept, l.already_there, l.rejected, coalesce(q.open, 0)
+  l.received, l.kept, l.already_there, l.rejected, coalesce(q.open, 0),
+  coalesce(e.pending, 0), w.missed
 from ops.checkpoints c
 left join lateral (
-  select * from ops.runs where source = c.source and stream = c.stream order by started_at desc limit 1
+  select * from ops.runs where source = c.source and stream = c.stream and kind = 'sync'
+  order by started_at desc limit 1
 ) r on true
 left join lateral (
   select coalesce(sum(received), 0)::bigint as received, coalesce(sum(kept), 0)::bigint as kept,
@@ -24,11 +26,19 @@ left join lateral (
 left join (
   select source, stream, count(*) as open from ops.quarantine where status = 'open' group by 1, 2
 ) q on q.source = c.source and q.stream = c.stream
+left join (
+  select source, unnest(streams) as stream, count(*) as pending
+  from ops.webhook_events where status = 'pending' group by 1, 2
+) e on e.source = c.source and e.stream = c.stream
+left join ops.webhook_streams w on w.source = c.source and w.stream = c.stream
 """
 
 
 class StreamStatus(NamedTuple):
-    """One stream. `watermark`: everything the source had up to then is in; `last_status` None when it never ran."""
+    """One stream. `watermark`: everything the source had up to then is in; `last_status` None when it never ran.
+
+    `webhooks_missed`: versions that polling brought before a webhook did; None while no webhook has told of the stream.
+    """
 
     source: str
     stream: str
@@ -40,6 +50,8 @@ class StreamStatus(NamedTuple):
     last_error: str | None
     counts: Counts
     open_quarantine: int
+    webhooks_pending: int
+    webhooks_missed: int | None
 
 
 def status(pipeline: Pipeline | None = None, *, url: str | None = None) -> list[StreamStatus]:
@@ -53,9 +65,11 @@ def status(pipeline: Pipeline | None = None, *, url: str | None = None) -> list[
     rows = []
     for source, settings in pipeline.sources.items():
         for stream in settings.streams:
-            watermark, last, started, error, *counts, waiting = found.get((source, stream), (None,) * 4 + (0,) * 5)
+            unknown = (None,) * 4 + (0,) * 6 + (None,)
+            watermark, last, started, error, *counts, waiting, pending, missed = found.get((source, stream), unknown)
             lag = now - watermark if watermark else None
             late = lag is not None and lag > settings.freshness
             counted = Counts(*counts)
-            rows.append(StreamStatus(source, stream, watermark, lag, late, last, started, error, counted, waiting))
+            told = (last, started, error, counted, waiting, pending, missed)
+            rows.append(StreamStatus(source, stream, watermark, lag, late, *told))
     return rows

@@ -6,15 +6,18 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Literal
 
 from ingestion.ahead import ReadAhead
 from ingestion.catalog import check_names, contract_of, source_class
 from ingestion.contracts import Contract
-from ingestion.source import Context, Page, Record, Stream
+from ingestion.records import check_record
+from ingestion.source import Context, Page, Stream
+from ingestion.webhooks.apply import apply_before_sync
+from ingestion.webhooks.missed import count_missed
 from settings import HeadwaterError, Pipeline, load_pipeline
 from warehouse.batch import Batch, Counts, RawRow, Reject
+from warehouse.current import CurrentRecords
 from warehouse.writer import StreamWriter
 
 # Small pages share a transaction up to these bounds; a page is never split.
@@ -78,9 +81,11 @@ def sync_stream(
     check_names(pipeline, source, [stream])
     settings = pipeline.source(source)
     contract = contract_of(settings.type, stream)
+    apply_before_sync(source, stream, pipeline=pipeline, url=url)
     with StreamWriter(source, stream, url) as writer:
         run = _Run(writer, on_progress)
-        context = Context(source, settings, writer.knows_file, writer.loaded_files)
+        current = CurrentRecords(source, stream, url)
+        context = Context(source, settings, writer.knows_file, writer.loaded_files, current, writer.known)
         built = source_class(settings.type)(context)
         try:
             reader = built.stream(stream)
@@ -94,6 +99,7 @@ def sync_stream(
         finally:
             built.close()
         run.check_balance()
+        count_missed(source, stream, settings.type, url)
     new_fields = tuple(sorted(contract.new_fields))
     if new_fields:
         log.warning("%s.%s has fields that its contract does not name: %s", source, stream, ", ".join(new_fields))
@@ -132,27 +138,6 @@ def sync(
             result = replace(result, seconds=time.monotonic() - begun)
         results.append(result)
     return results
-
-
-def check_record(record: Record, stream: Stream, contract: Contract, extracted_at: datetime) -> RawRow | Reject:
-    """The record as a row for raw, or as a reject with every reason it has."""
-    document, errors = contract.check(record.data)
-    fields = document if isinstance(document, dict) else {}
-    value = fields.get(stream.key)
-    key = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
-    version = record.version
-    if not errors:
-        if not key or "\x00" in key:
-            errors.append(f"{stream.key}: it cannot serve as the record's key")
-        try:
-            version = version or stream.version_of(fields)
-        except (ValueError, KeyError, TypeError, OverflowError) as error:
-            missing = isinstance(error, KeyError)
-            errors.append(f"{stream.version_field}: it is missing" if missing else str(error))
-    if errors or version is None:
-        kept_key = key.replace("\x00", "") or None
-        return Reject(kept_key, record.data, errors, record.origin, record.version, record.deleted)
-    return RawRow(key, version, record.data, extracted_at, record.deleted or stream.is_deleted(fields))
 
 
 def _batch(group: list[Page], stream: Stream, contract: Contract, policy: Policy) -> Batch:

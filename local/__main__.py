@@ -61,7 +61,9 @@ def start(
 
     _ready(home)
     progress = Progress(Console())
-    stack = Stack(home, size=size, seed=seed, ui_port=port, schedules=True, leashed=False, on_step=progress.step)
+    stack = Stack(
+        home, size=size, seed=seed, ui_port=port, schedules=True, leashed=False, webhooks=True, on_step=progress.step
+    )
     with progress:
         stack.start()
         progress.finish_step()
@@ -125,6 +127,8 @@ def _print_addresses(home: Path) -> None:
     password = stack_secrets(home / "secrets.json")["admin_password"]
     print(f"Airflow:     {state['ui']}  (user admin, password {password})")
     print(f"Mock APIs:   {state['mock']}")
+    if "webhooks" in state:
+        print(f"Webhooks:    {state['webhooks']}/stripe and /shopify, to which the mock APIs send")
     print("Warehouse:   python -m local url")
 
 

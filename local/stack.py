@@ -20,6 +20,7 @@ from local.postgres import EmbeddedPostgres, free_port
 from local.processes import end_all, is_free, marked, members
 from local.services import ROOT, Services
 from local.shop import Shop
+from local.webhooks import Receiver
 from settings import HeadwaterError, load_pipeline
 from warehouse.migrate import migrate
 
@@ -32,7 +33,7 @@ class Stack:
 
     `size`, `seed`, `today`: the pretend shop, at its first start. `schedules`: Airflow's runs by the clock, and
     a shop that lives with the calendar.
-    `leashed`: its processes end with the caller, however that ends. `airflow=False` leaves Airflow out.
+    `leashed`: its processes end with the caller, however that ends. `airflow`, `webhooks` (a receiver): with them.
     `env` is for subprocesses (the rooms' doors) from `start` on. Raises HeadwaterError.
     """
 
@@ -47,6 +48,7 @@ class Stack:
         leashed: bool = True,
         durable: bool = True,
         airflow: bool = True,
+        webhooks: bool = False,
         ui_port: int = 0,
         extra_env: dict[str, str] | None = None,
         on_step: Step = lambda _step: None,
@@ -61,6 +63,7 @@ class Stack:
         self._services = Services(self.home, leashed)
         self._airflow: AirflowServices | None = None
         self._shop: Shop | None = None
+        self._receiver = Receiver(webhooks)
         self._lock: Any = None
 
     # -- life -----------------------------------------------------------------------------------------------------
@@ -133,10 +136,12 @@ class Stack:
         migrate(self.warehouse_url)
         self._services.until(self.shop.answers, SHOP_SECONDS, "mock-apis")
         self.env |= self.shop.sources_env()
+        self._receiver.start(self._services, self.env)
         if self._airflow is not None:
             self._step("Airflow")
             self._airflow.start(self.env)
         state = {"ui": self.ui_url, "mock": self.mock_url, "warehouse": self.warehouse_url}
+        state |= self._receiver.address
         if not self._leashed:
             path = self.home / "stack.json"
             path.touch(mode=0o600)
@@ -146,7 +151,8 @@ class Stack:
 
     def _base_env(self) -> dict[str, str]:
         """The caller's environment without what would lead Airflow, dbt or the rooms elsewhere."""
-        foreign = ("AIRFLOW", "DBT_", "HEADWATER_STACK", "SHOPIFY_", "STRIPE_", "EMAIL_SFTP_", "MOCK_")
+        sources = ("SHOPIFY_", "STRIPE_", "EMAIL_SFTP_", "UPLOADS_", "APP_DATABASE_", "MOCK_")
+        foreign = ("AIRFLOW", "DBT_", "HEADWATER_STACK", *sources)
         mine = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         path = [str(Path(sys.executable).parent), mine.get("PATH", "")]
         return {
@@ -167,8 +173,9 @@ class Stack:
 
     def _start_shop(self, known: dict[str, str]) -> None:
         options = {"--timezone": load_pipeline().shop.timezone, **self._shop_options}
-        self._shop = Shop(self.home / "mock.json", options, known, live=self._schedules)
-        self._services.start("mock-apis", self._shop.command, {**self.env, **self._shop.keys})
+        app = self._postgres.url("app")
+        self._shop = Shop(self.home / "mock.json", options, known, app, live=self._schedules)
+        self._services.start("mock-apis", self._shop.command, self.env | self._shop.keys | self._receiver.shop_env)
 
     @property
     def shop(self) -> Shop:

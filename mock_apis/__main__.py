@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import urllib.error
 import urllib.request
@@ -18,9 +19,11 @@ from pydantic import ValidationError
 from mock_apis import faults as fault_list
 from mock_apis import server
 from mock_apis import state as shop_state
+from mock_apis.app_database import AppDatabase
 from mock_apis.shopify.router import API_VERSION, DEFAULT_BUCKET, DEFAULT_RESTORE
 from mock_apis.state import MockError, ShopState
 from mock_apis.truth import truth as truth_of
+from mock_apis.webhooks import Target
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -55,6 +58,21 @@ def _state(file: Path | None, seed: int, size: Size, today: str | None, timezone
         raise MockError(f"--timezone {timezone!r} is no time zone: write one like Europe/Berlin.") from error
     # Without --today the shop begins on the day that it is there.
     return state if today else state.model_copy(update={"today": datetime.now(ZoneInfo(timezone)).date()})
+
+
+def _targets(**urls: str | None) -> dict[str, Target]:
+    """Where webhooks go; none by default."""
+    targets = {}
+    for sender, url in urls.items():
+        if not url:
+            continue
+        name = f"MOCK_{sender.upper()}_WEBHOOK_SECRET"
+        if not url.startswith(("http://", "https://")):
+            raise MockError(f"--{sender}-webhook-url {url!r} is no web address: write it as http://host:port/path.")
+        if not (secret := os.environ.get(name, "")):
+            raise MockError(f"--{sender}-webhook-url needs {name}: the secret that the receiver knows too.")
+        targets[sender] = Target(url, secret)
+    return targets
 
 
 def _call(url: str, path: str, body: dict[str, Any] | None = None) -> Any:
@@ -95,8 +113,27 @@ def serve(
     live: Annotated[
         bool, typer.Option("--live", help="A day passes in the shop with each real day, at one o'clock shop time.")
     ] = False,
+    app_database: Annotated[
+        str | None,
+        typer.Option(envvar="MOCK_APP_DATABASE_URL", help="A Postgres for the tables of the shop's own app."),
+    ] = None,
+    app_reader_password: Annotated[
+        str | None, typer.Option(envvar="MOCK_APP_READER_PASSWORD", help="Of the login app_reader, which is made then.")
+    ] = None,
+    stripe_webhook_url: Annotated[
+        str | None,
+        typer.Option(
+            envvar="MOCK_STRIPE_WEBHOOK_URL", help="Where events go, signed with MOCK_STRIPE_WEBHOOK_SECRET (nowhere)."
+        ),
+    ] = None,
+    shopify_webhook_url: Annotated[
+        str | None,
+        typer.Option(
+            envvar="MOCK_SHOPIFY_WEBHOOK_URL", help="As for Stripe, signed with MOCK_SHOPIFY_WEBHOOK_SECRET (nowhere)."
+        ),
+    ] = None,
 ) -> None:
-    """Serve Shopify, Stripe and the email platform's SFTP until stopped."""
+    """Serve Shopify, Stripe, the email platform's SFTP and the analytics bucket until stopped."""
 
     def announce(web: int, sftp: int, host_key: str) -> None:
         base = f"http://{host}:{web}"
@@ -104,11 +141,16 @@ def serve(
             f"# The pretend shop answers at {base}; its own endpoints are under {base}/_admin/",
             f"# Shopify Admin GraphQL: {base}/shopify/admin/api/{API_VERSION}/graphql.json",
             f"# Stripe: {base}/stripe/v1/",
-            "# Keys, unless set otherwise: shpat_demo, sk_test_demo, SFTP password demo",
+            f"# S3: bucket analytics at {base}/s3 (region eu-central-1)",
+            "# Keys, unless set otherwise: shpat_demo, sk_test_demo, SFTP password demo, S3 AKIADEMO with demo",
             f"SHOPIFY_API_URL={base}/shopify",
             f"STRIPE_API_URL={base}/stripe",
+            "GA_S3_URL=s3://analytics/ga4",
+            f"GA_S3_ENDPOINT_URL={base}/s3",
             f"EMAIL_SFTP_URL=sftp://email@{host}:{sftp}/",
             f'EMAIL_SFTP_HOST_KEY="{host_key}"',
+            f"UPLOADS_FOLDER_URL=sftp://email@{host}:{sftp}/uploads",
+            f'UPLOADS_SFTP_HOST_KEY="{host_key}"',
         ]
         print("\n".join(lines), flush=True)
 
@@ -123,6 +165,8 @@ def serve(
         shopify_bucket=shopify_bucket,
         shopify_restore=shopify_restore,
         live=live,
+        app_database=AppDatabase(app_database, app_reader_password) if app_database else None,
+        webhooks=_targets(stripe=stripe_webhook_url, shopify=shopify_webhook_url),
         announce=announce,
     )
 

@@ -1,4 +1,4 @@
-"""The shop's own endpoints under /_admin: health, clock, truth, faults, the SFTP host key."""
+"""The shop's own endpoints under /_admin: health, clock, truth, faults, webhooks sent, the SFTP host key."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ def router(
     faults: Faults,
     host_key: Callable[[], str | None],
     remember: Callable[[int], None],
+    webhooks: Callable[[], dict[str, int]],
 ) -> APIRouter:
     """Endpoints for those who run the shop; `remember(days)` is called before the clock moves, so that no
     caller sees a day that a restart would forget; if it raises MockError the clock stands still."""
@@ -82,6 +83,10 @@ def router(
     def clear_faults() -> list[dict[str, Any]]:
         faults.clear()
         return show_faults()
+
+    @api.get("/webhooks")
+    def show_webhooks() -> dict[str, int]:
+        return webhooks()
 
     @api.get("/sftp_host_key")
     def sftp_host_key() -> Response:

@@ -1,4 +1,4 @@
-"""The web application: both APIs and the admin endpoints over one world."""
+"""The web application: the APIs, the bucket and the admin endpoints over one world."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 from fastapi import FastAPI
 
-from mock_apis import admin, shopify, stripe
+from mock_apis import admin, s3, shopify, stripe
 from mock_apis.faults import Faults
 from mock_apis.middleware import App, FaultLayer, WorldClock
 from mock_apis.shopify.router import DEFAULT_BUCKET, DEFAULT_RESTORE
+from mock_apis.webhooks import WebhookSender
 from mock_apis.world.ref import WorldRef
 
 
@@ -23,6 +24,7 @@ def create_app(
     stripe_key: str | None = None,
     host_key: Callable[[], str | None] = lambda: None,
     remember: Callable[[int], None] = lambda days: None,
+    webhooks: WebhookSender | None = None,
 ) -> App:
     """Everything that is served over HTTP, as one ASGI application.
 
@@ -33,5 +35,10 @@ def create_app(
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     app.include_router(shopify.router(world_ref, token=shopify_token, bucket=shopify_bucket, restore=shopify_restore))
     app.include_router(stripe.router(world_ref, api_key=stripe_key))
-    app.include_router(admin.router(world_ref, faults, host_key, remember))
+    app.include_router(s3.router(world_ref))
+    if webhooks is None:
+        webhooks = WebhookSender({})
+    else:
+        world_ref.on_advance = webhooks.tell
+    app.include_router(admin.router(world_ref, faults, host_key, remember, webhooks.counts))
     return WorldClock(FaultLayer(app, faults), world_ref)

@@ -11,10 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from mock_apis.state import MockError
 
-Target = Literal["shopify", "stripe", "sftp"]
+Target = Literal["shopify", "stripe", "sftp", "s3"]
 Kind = Literal[
     "429", "429_no_retry_after", "500", "503", "reset", "truncate", "slow", "throttled", "bad_record", "drift"
 ]
+NOT_OVER_S3 = ("429", "429_no_retry_after", "bad_record", "drift")
 NOT_OVER_SFTP = ("429", "429_no_retry_after", "slow", "throttled")
 
 
@@ -43,6 +44,8 @@ class Fault(BaseModel):
             raise ValueError("only Shopify throttles")
         if self.target == "sftp" and self.kind in NOT_OVER_SFTP:
             raise ValueError(f"SFTP has no {self.kind}")
+        if self.target == "s3" and self.kind in NOT_OVER_S3:
+            raise ValueError(f"S3 has no {self.kind}")
         return self
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from mock_apis.faults import Fault, Faults
+from mock_apis.s3.errors import error_body
 from mock_apis.shopify.engine import throttled
 from mock_apis.spoil import with_bad_record, with_drift
 from mock_apis.world.ref import WorldRef
@@ -56,7 +57,7 @@ class WorldClock:
 
 
 class FaultLayer:
-    """Lets requests to Shopify and Stripe suffer the faults that were asked for."""
+    """Lets requests to Shopify, Stripe and S3 suffer the faults that were asked for."""
 
     def __init__(self, app: App, faults: Faults) -> None:
         self._app = app
@@ -64,7 +65,7 @@ class FaultLayer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
-        target = next((name for name in ("shopify", "stripe") if path.startswith(f"/{name}/")), None)
+        target = next((name for name in ("shopify", "stripe", "s3") if path.startswith(f"/{name}/")), None)
         if scope["type"] != "http" or target is None or not self._faults.wanted(target):
             return await self._app(scope, receive, send)
         asked = f"{path}?{scope['query_string'].decode('latin-1')}"
@@ -96,6 +97,9 @@ def _refusal(target: str, fault: Fault) -> tuple[int, list[tuple[bytes, bytes]],
         seconds = fault.seconds if fault.seconds % 1 else int(fault.seconds)
         headers.append((b"retry-after", str(seconds).encode()))
     text = {429: "Too Many Requests", 500: "Internal Server Error", 503: "Service Unavailable"}[code]
+    if target == "s3":
+        told = ("SlowDown", "Please reduce your request rate.") if code == 503 else ("InternalError", text)
+        return code, [(b"content-type", b"application/xml")], error_body(*told)
     if target == "shopify":
         return code, headers, json.dumps({"errors": text}).encode()
     error = {"type": "api_error", "message": "An unknown error occurred"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
@@ -14,11 +14,13 @@ import uvicorn
 
 from mock_apis import state as shop_state
 from mock_apis.app import create_app
+from mock_apis.app_database import AppDatabase
 from mock_apis.faults import Faults
 from mock_apis.live import LiveClock
 from mock_apis.middleware import App, Protocol
 from mock_apis.sftp import SftpServer, new_host_key
 from mock_apis.state import MockError, ShopState
+from mock_apis.webhooks import Target, WebhookSender
 from mock_apis.world.ref import WorldRef
 
 STOP_SECONDS = 3
@@ -60,15 +62,19 @@ def serve(
     shopify_bucket: int,
     shopify_restore: int,
     live: bool,
+    app_database: AppDatabase | None,
+    webhooks: Mapping[str, Target],
     announce: Callable[[int, int, str], None],
 ) -> None:
     """Serve until SIGTERM or SIGINT; `announce` is told the two ports and the SFTP host key. `live`: see LiveClock.
 
-    Raises MockError if a port or the state file can't be had.
+    Raises MockError if a port, the state file or the app's database can't be had.
     """
     state = state.model_copy(update={"host_key": state.host_key or new_host_key()})
     with listening(host, port, "--port") as web:
-        world_ref = WorldRef(state.world())
+        world_ref = WorldRef(state.world(), app_database.write if app_database else lambda _world: None)
+        if app_database:
+            app_database.write(world_ref.world)
         sftp = SftpServer(world_ref, host, sftp_port, host_key=state.host_key, faults=faults)
         try:
             sftp.start()
@@ -85,6 +91,7 @@ def serve(
                     shop_state.save(moved, state_file)
                 state = moved
 
+            sender = WebhookSender(webhooks, state.seed).start()
             app = create_app(
                 world_ref,
                 faults=faults,
@@ -93,10 +100,14 @@ def serve(
                 shopify_restore=shopify_restore,
                 host_key=lambda: sftp.host_key,
                 remember=remember,
+                webhooks=sender,
             )
-            with LiveClock(world_ref, remember) if live else nullcontext():
-                announce(web.getsockname()[1], sftp.port, sftp.host_key)
-                _run(config(app), web)
+            try:
+                with LiveClock(world_ref, remember) if live else nullcontext():
+                    announce(web.getsockname()[1], sftp.port, sftp.host_key)
+                    _run(config(app), web)
+            finally:
+                sender.stop()
         finally:
             sftp.stop()
 

@@ -62,12 +62,20 @@ def of_sources(connection: psycopg.Connection, pipeline: Pipeline, scope: Scope)
     marks = connection.execute("select source, stream, watermark, last_record_at from ops.checkpoints").fetchall()
     runs = connection.execute(
         "select distinct on (source, stream) source, stream, status, extract(epoch from finished_at - started_at)"
-        " from ops.runs order by source, stream, started_at desc"
+        " from ops.runs where kind = 'sync' order by source, stream, started_at desc"
     ).fetchall()
     open_rows = connection.execute(
         "select source, count(*) from ops.quarantine where status = 'open' group by source"
     ).fetchall()
     waiting: dict[str, int] = dict(open_rows)
+    reconciled = {
+        source: tuple(sums)
+        for source, *sums in connection.execute(
+            "select source, sum(missing)::bigint, sum(differing)::bigint, sum(repaired)::bigint from ("
+            " select distinct on (source, stream) * from ops.reconciliations order by source, stream, finished_at desc"
+            ") as newest group by source"
+        ).fetchall()
+    }
     for name, source in pipeline.sources.items():
         total, rejected = received.get(name, (0, 0))
         yield _validation(name, total, rejected)
@@ -83,6 +91,18 @@ def of_sources(connection: psycopg.Connection, pipeline: Pipeline, scope: Scope)
         yield Metric("run_time", name, sum(finished) if finished else None, "seconds", standing)
         count = waiting.get(name, 0)
         yield Metric("quarantine_open", name, count, "count", "warning" if count else "good")
+        yield _reconciled(name, reconciled.get(name))
+
+
+def _reconciled(name: str, found: tuple[int, int, int] | None) -> Metric:
+    """What the newest reconciliations of the source's streams found missing in raw, before they fetched it."""
+    if found is None:
+        return Metric("reconciliation_missing", name, None, "count", "unknown", "never reconciled")
+    missing, differing, repaired = found
+    left = missing + differing - repaired
+    standing: Standing = "bad" if left else "warning" if missing + differing else "good"
+    detail = f"{missing} missing, {differing} different, {left} still wrong"
+    return Metric("reconciliation_missing", name, missing, "count", standing, detail)
 
 
 def _validation(name: str, received: int, rejected: int) -> Metric:

@@ -122,6 +122,7 @@ def _sources_table(found: dict[tuple[str, str], Metric]) -> Table:
         "run_time": "last run",
         "validation": "valid",
         "quarantine_open": "quarantine",
+        "reconciliation_missing": "was missing",
     }
     for title in shown.values():
         table.add_column(title, justify="right")
@@ -129,7 +130,7 @@ def _sources_table(found: dict[tuple[str, str], Metric]) -> Table:
         freshness = found["freshness", source]
         cells: list[Any] = [source, Text(freshness.detail or "", style=COLOURS[freshness.status])]
         for metric in shown:
-            one = found[metric, source]
+            one = found.get((metric, source)) or Metric(metric, source, None, "count", "unknown")
             ago = " ago" if metric in ("freshness", "record_age") and one.value is not None else ""
             cells.append(Text(_amount(one) + ago, style=COLOURS[one.status]))
         table.add_row(*cells)

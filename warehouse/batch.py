@@ -45,13 +45,14 @@ class Reject(NamedTuple):
 
 
 class LoadedFile(NamedTuple):
-    """A file whose last record is in this batch."""
+    """A file whose last record is in this batch. `etag` is what an object store calls its content."""
 
     sha256: str
     name: str
     size: int
     modified_at: datetime
     records: int
+    etag: str = ""
 
 
 @dataclass(slots=True)
@@ -136,8 +137,8 @@ def write(connection: psycopg.Connection, run: Run, batch: Batch) -> Counts:
         if batch.files:
             with connection.cursor() as cursor:
                 cursor.executemany(
-                    "insert into ops.files (source, stream, sha256, name, size, modified_at, records, load_id)"
-                    " values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
+                    "insert into ops.files (source, stream, sha256, name, size, modified_at, records, etag, load_id)"
+                    " values (%s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
                     [(run.source, run.stream, *file, batch.load_id) for file in batch.files],
                 )
     return counts

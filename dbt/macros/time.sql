@@ -6,7 +6,7 @@
 
 {#- Seconds since 1970, as Stripe tells time. -#}
 {% macro from_epoch(seconds) -%}
-    to_timestamp(({{ seconds }})::bigint)
+    to_timestamp({{ whole_number(seconds) }})
 {%- endmacro %}
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from ingestion.file_stream import CsvStream
+from ingestion.file_stream import CsvStream, settle_seconds
 from ingestion.sftp import SftpFolder
 from ingestion.source import BaseSource, Context, Stream
 
@@ -46,7 +46,8 @@ class Source(BaseSource):
         self._server = SftpFolder(context.source.upper(), context.settings.http)
 
     def stream(self, name: str) -> Stream:
-        return {"campaigns": Campaigns, "events": Events}[name](self.context, self._server)
+        found = {"campaigns": Campaigns, "events": Events}[name]
+        return found(self.context, self._server, settle_seconds(self.context))
 
     def close(self) -> None:
         self._server.close()

@@ -4,15 +4,15 @@ Promised: every object whose `updatedAt` moved is read again whole, oldest chang
 shop's clock, each as the bytes that Shopify sent; lists inside it that one page cannot hold are fetched to their end
 and put in their place.
 
-Not promised, because Shopify does not tell it: a deleted object stays as it was last seen; a change to a child (a
-transaction, a note on a refund) need not move its order's `updatedAt`, which the streams' lookback softens; parts
-fetched after the page may be newer than it, and the next window then brings the whole newer version; without the
-scope `read_all_orders` Shopify lists only the orders of the last 60 days.
+Not promised, because Shopify does not tell it: a deleted object stays as it was last seen (only a webhook tells);
+a change to a child (a transaction, a note on a refund) need not move its order's `updatedAt`, which the streams'
+lookback softens; parts fetched after the page may be newer than it, and the next window then brings the whole newer
+version; without the scope `read_all_orders` Shopify lists only the orders of the last 60 days.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,7 +20,10 @@ from typing import Any, ClassVar
 import msgspec
 
 from ingestion.cut import at, elements, members
+from ingestion.inventory import Item
+from ingestion.refetch import Change, Refetching
 from ingestion.shopify_api import Queries, QueryTooDear, ShopifyApi
+from ingestion.shopify_inventory import inventory, item_of
 from ingestion.source import BaseSource, Context, Record, Stream
 from ingestion.window import Window, WindowedStream, WindowPage
 from settings import HeadwaterError
@@ -59,11 +62,13 @@ class _Product(msgspec.Struct, rename="camel"):
     variants: _Connection
 
 
-class ShopifyStream(WindowedStream):
+class ShopifyStream(WindowedStream, Refetching):
     """A list sorted by UPDATED_AT. `first` is how many are asked for at once; it halves when that is too dear."""
 
     version_field = "updatedAt"
     operation: ClassVar[str]
+    single: ClassVar[str]  # the operation that asks for one by its id
+    kind: ClassVar[str]
     first: int
 
     def __init__(self, context: Context, api: ShopifyApi):
@@ -87,6 +92,36 @@ class ShopifyStream(WindowedStream):
             )
             if cursor is None:
                 return
+
+    @classmethod
+    def change_of(cls, topic: str, event: bytes, occurred_at: datetime) -> Change | None:
+        if topic not in cls.topics:
+            return None
+        fields = members(event)
+        field = "id" if topic.startswith(f"{cls.name}/") else "order_id"
+        if field not in fields:
+            raise ValueError(f"{topic}: it has no {field}")
+        number = msgspec.json.decode(fields[field], type=int)
+        gone = topic.endswith("/delete")
+        return Change(f"gid://shopify/{cls.kind}/{number}", occurred_at, event, deletes=gone)
+
+    def fetched(self, change: Change) -> Record | None:
+        node = self.api.ask(self.single, "node", id=change.object_id)
+        return None if node == b"null" else Record(self.completed(node), origin=f"{self.single} {change.object_id}")
+
+    def inventory(self, start: datetime | None, end: datetime) -> Iterator[Item]:
+        query = _search(Window(start, end), "created_at")
+        return inventory(self.api, f"{self.operation}Inventory", self.name, query)
+
+    def item_of(self, record: bytes) -> Item | None:
+        return item_of(record)
+
+    def refetched(self, keys: Sequence[str], end: datetime) -> Iterator[Record]:
+        for key in keys:
+            found = self.api.ask(self.operation, self.name, first=1, after=None, query=f"id:{key.rpartition('/')[2]}")
+            for node in _connection(found)[0]:
+                if (item := item_of(node)) and item.key == key:
+                    yield Record(self.completed(node))
 
     def completed(self, node: bytes) -> bytes:
         """The node with the lists that its page cut short fetched to their end; as it came when none was."""
@@ -119,8 +154,12 @@ class ShopifyStream(WindowedStream):
 
 class Orders(ShopifyStream):
     name = "orders"
-    operation = "Orders"
+    operation, single, kind = "Orders", "OrderById", "Order"
     first = 100
+    topics = (
+        *("orders/create", "orders/updated", "orders/paid", "orders/cancelled", "orders/fulfilled", "orders/delete"),
+        *("orders/partially_fulfilled", "refunds/create", "order_transactions/create"),
+    )
 
     def completed(self, node: bytes) -> bytes:
         try:
@@ -153,14 +192,16 @@ class Orders(ShopifyStream):
 
 class Customers(ShopifyStream):
     name = "customers"
-    operation = "Customers"
+    operation, single, kind = "Customers", "CustomerById", "Customer"
     first = 250
+    topics = (*("customers/create", "customers/update", "customers/enable", "customers/disable", "customers/delete"),)
 
 
 class Products(ShopifyStream):
     name = "products"
-    operation = "Products"
+    operation, single, kind = "Products", "ProductById", "Product"
     first = 100
+    topics = ("products/create", "products/update", "products/delete")
 
     def completed(self, node: bytes) -> bytes:
         try:
@@ -196,9 +237,9 @@ def _connection(document: bytes) -> tuple[list[bytes], _PageInfo]:
     return elements(at(document, "nodes")), msgspec.json.decode(at(document, "pageInfo"), type=_PageInfo)
 
 
-def _search(window: Window) -> str:
-    end = f"updated_at:<='{_time(window.end)}'"
-    return f"updated_at:>='{_time(window.start)}' AND {end}" if window.start else end
+def _search(window: Window, field: str = "updated_at") -> str:
+    end = f"{field}:<='{_time(window.end)}'"
+    return f"{field}:>='{_time(window.start)}' AND {end}" if window.start else end
 
 
 def _time(when: datetime) -> str:

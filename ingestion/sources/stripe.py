@@ -18,23 +18,30 @@ a pending one becomes available days later. One that takes longer than the lookb
 A deleted customer comes as {"id", "object", "deleted": true}. Nothing else is ever deleted; an object that Stripe does
 not know any more (test data that was wiped) is kept as its last event showed it, as deleted.
 
-Settings: STRIPE_API_KEY (a restricted key with read access to these is enough) and STRIPE_API_URL.
+Settings: STRIPE_API_KEY (a restricted key with read access to these is enough) and STRIPE_API_URL; in pipeline.yml
+`options: {refetch_workers: 8}`, how many of a page's changed objects are fetched at once. They are written in the
+order of their events whatever the number; a 429 to one of them holds all of them back.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from ingestion.cut import at
+from ingestion.inventory import Item
+from ingestion.refetch import Change, Refetching
+from ingestion.side_by_side import side_by_side
 from ingestion.source import BaseSource, Context, Record, Stream, parse_time
-from ingestion.stripe_api import Change, StripeApi, newest_changes
+from ingestion.stripe_api import StripeApi, item_of, newest_changes
 from ingestion.window import Window, WindowedStream, WindowPage
+from settings import SettingsError
 
 # Stripe keeps 30 days of events; an hour less, so that none falls out while they are read.
 EVENTS_REACH_BACK = timedelta(days=30) - timedelta(hours=1)
+REFETCH_WORKERS, MOST_WORKERS = 8, 32  # Stripe takes 100 reads a second from a live account, 25 in test mode
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +55,7 @@ class StripeStream(WindowedStream):
     def __init__(self, context: Context, api: StripeApi):
         super().__init__(context)
         self._api = api
+        self._workers = _refetch_workers(context)
 
     def source_now(self) -> datetime:
         return self._api.now(self.path)
@@ -57,6 +65,22 @@ class StripeStream(WindowedStream):
 
     def pages(self, window: Window, cursor: Any) -> Iterator[WindowPage]:
         yield from self._listed(window.start, window, cursor)
+
+    def inventory(self, start: datetime | None, end: datetime) -> Iterator[Item]:
+        for objects, _ in self._api.list(self.path, start, end, None):
+            yield from filter(None, map(self.item_of, objects))
+
+    def item_of(self, record: bytes) -> Item | None:
+        return item_of(record)
+
+    def refetched(self, keys: Sequence[str], end: datetime) -> Iterator[Record]:
+        for body in side_by_side(lambda key: self._api.retrieve(self.path, key), keys, self._workers):
+            if body is not None:
+                yield Record(body, self._version_of_refetched(end))
+
+    def _version_of_refetched(self, end: datetime) -> datetime | None:
+        """As when everything is listed anew: later changes have events, and those are newer than `end`."""
+        return end
 
     def _listed(
         self, start: datetime | None, window: Window, cursor: Any, version: datetime | None = None, why: str = ""
@@ -68,11 +92,10 @@ class StripeStream(WindowedStream):
             after = next_cursor["after"] if next_cursor else after
 
 
-class EventedStream(StripeStream):
-    """`noun` is what Stripe calls the object, `events` are the types of event (20 at most) that tell of its changes."""
+class EventedStream(StripeStream, Refetching):
+    """`noun` is what Stripe calls the object, `topics` are the types of event (20 at most) that tell of its changes."""
 
     noun: ClassVar[str]
-    events: ClassVar[tuple[str, ...]]
 
     def pages(self, window: Window, cursor: Any) -> Iterator[WindowPage]:
         if window.start is None:
@@ -82,12 +105,12 @@ class EventedStream(StripeStream):
         if (cursor and "step" in cursor) or window.start < oldest_event:
             yield from self._relisted(window, oldest_event, cursor if cursor and "step" in cursor else {"step": "list"})
         else:
-            yield from self._changed(self.events, window.start, window.end, cursor)
+            yield from self._changed(self.topics, window.start, window.end, cursor)
 
     def _relisted(self, window: Window, oldest_event: datetime, cursor: Any) -> Iterator[WindowPage]:
         """Everything, then (no list tells of them) what the events that are left say was deleted."""
         why = f" (everything listed again: read up to {window.start:%Y-%m-%d} only, and events reach back 30 days)"
-        deletions = tuple(each for each in self.events if each.endswith(".deleted"))
+        deletions = tuple(each for each in self.topics if each.endswith(".deleted"))
         step, after = cursor["step"], cursor if "after" in cursor else None
         if step == "list":
             log.warning("%s.%s: %s.", self.context.source, self.name, why.strip(" ()"))
@@ -106,11 +129,16 @@ class EventedStream(StripeStream):
         after = cursor["after"] if cursor else "the start"
         for events, next_cursor in self._api.list("events", start, end, cursor, types):
             origin = f"v1/{self.path} by events up to {end:%Y-%m-%dT%H:%M:%SZ}, after {after}"
-            records = [self._fetched(change) for change in newest_changes(events, self.noun)]
+            records = side_by_side(self.fetched, newest_changes(events, self.noun), self._workers)
             yield WindowPage(records, next_cursor, origin)
             after = next_cursor["after"] if next_cursor else after
 
-    def _fetched(self, change: Change) -> Record:
+    @classmethod
+    def change_of(cls, topic: str, event: bytes, occurred_at: datetime) -> Change | None:
+        found = newest_changes([event], cls.noun) if topic in cls.topics else []
+        return found[0] if found else None
+
+    def fetched(self, change: Change) -> Record:
         body = self._api.retrieve(self.path, change.object_id)
         if body is not None:
             return Record(body, change.changed_at, origin=f"v1/{self.path}/{change.object_id}")
@@ -121,7 +149,7 @@ class EventedStream(StripeStream):
 class Charges(EventedStream):
     name = path = "charges"
     noun = "charge"
-    events = (
+    topics = (
         *("charge.succeeded", "charge.failed", "charge.pending", "charge.captured", "charge.expired"),
         *("charge.refunded", "charge.updated"),
         *("charge.refund.updated", "refund.updated", "refund.failed"),  # they change what the charge says of them
@@ -132,13 +160,13 @@ class Charges(EventedStream):
 class Refunds(EventedStream):
     name = path = "refunds"
     noun = "refund"
-    events = ("refund.created", "refund.updated", "refund.failed", "charge.refund.updated")
+    topics = ("refund.created", "refund.updated", "refund.failed", "charge.refund.updated")
 
 
 class Disputes(EventedStream):
     name = path = "disputes"
     noun = "dispute"
-    events = (
+    topics = (
         *("charge.dispute.created", "charge.dispute.updated", "charge.dispute.closed"),
         *("charge.dispute.funds_withdrawn", "charge.dispute.funds_reinstated"),
     )
@@ -147,7 +175,7 @@ class Disputes(EventedStream):
 class Payouts(EventedStream):
     name = path = "payouts"
     noun = "payout"
-    events = (
+    topics = (
         *("payout.created", "payout.updated", "payout.paid", "payout.failed", "payout.canceled"),
         "payout.reconciliation_completed",
     )
@@ -156,13 +184,20 @@ class Payouts(EventedStream):
 class Customers(EventedStream):
     name = path = "customers"
     noun = "customer"
-    events = ("customer.created", "customer.updated", "customer.deleted")
+    topics = ("customer.created", "customer.updated", "customer.deleted")
 
 
 class BalanceTransactions(StripeStream):
     """Its version is `available_on` once it is available, `created` before."""
 
     name = path = "balance_transactions"
+    about_others = True
+
+    def item_of(self, record: bytes) -> Item | None:
+        return item_of(record, by_type=True)
+
+    def _version_of_refetched(self, end: datetime) -> datetime | None:
+        return None  # its own time tells
 
     def version_of(self, record: dict[str, Any]) -> datetime:
         created = parse_time(record["created"], "created")
@@ -189,3 +224,13 @@ class Source(BaseSource):
 
     def close(self) -> None:
         self._api.http.close()
+
+
+def _refetch_workers(context: Context) -> int:
+    place, options = f"pipeline.yml, sources.{context.source}.options", context.settings.options
+    if unknown := sorted(options.keys() - {"refetch_workers"}):
+        raise SettingsError(f"{place}: there is no option {', '.join(unknown)}; there is refetch_workers.")
+    value = options.get("refetch_workers", REFETCH_WORKERS)
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_WORKERS:
+        raise SettingsError(f"{place}.refetch_workers: {value!r} is no number from 1 to {MOST_WORKERS}.")
+    return value

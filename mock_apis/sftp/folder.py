@@ -6,10 +6,11 @@ import secrets
 import threading
 
 from mock_apis.sftp.files import VirtualFile, finished_files, growing_file
+from mock_apis.sftp.uploads import upload_files
 from mock_apis.world.ref import WorldRef
 from mock_apis.world.world import World
 
-FOLDERS = ("/campaigns", "/events")
+FOLDERS = ("/campaigns", "/events", "/uploads")
 GROWING_IN = "/events"
 
 
@@ -48,7 +49,8 @@ class EmailFolder:
         with self._ref.lock:
             state = (self._ref.world, self._ref.world.now)
             if self._built_for != state:
-                self._finished = {file.path: file for file in finished_files(self._ref.world)}
+                files = (*finished_files(self._ref.world), *upload_files(self._ref.world))
+                self._finished = {file.path: file for file in files}
                 self._built_for = state
             return self._finished
 

@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from mock_apis.world.loyalty_model import LoyaltyAccount, PointsTransaction
 from mock_apis.world.model import (
     BalanceTransaction,
     Campaign,
@@ -23,6 +24,7 @@ from mock_apis.world.model import (
     StripeCustomer,
     StripeEvent,
     StripeRefund,
+    WebEvent,
 )
 
 
@@ -79,6 +81,9 @@ class State:
         self.campaigns: dict[str, Campaign] = {}
         self.campaign_versions: list[Campaign] = []  # each campaign as it stood after each change
         self.email_events: list[EmailEvent] = []
+        self.loyalty_accounts: dict[int, LoyaltyAccount] = {}
+        self.points_transactions: dict[int, PointsTransaction] = {}
+        self.web_events: list[WebEvent] = []
 
         self._queue: list[tuple[datetime, int, Callable[..., None], tuple[Any, ...]]] = []
         self._scheduled = 0

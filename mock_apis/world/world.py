@@ -7,10 +7,12 @@ from datetime import date, datetime, timedelta
 from mock_apis.world.aftermath import Aftermath
 from mock_apis.world.catalog import Catalog
 from mock_apis.world.email import Email
+from mock_apis.world.loyalty import Loyalty
 from mock_apis.world.orders import Checkout
 from mock_apis.world.payments import Payments
 from mock_apis.world.people import People
 from mock_apis.world.state import SIZES, State
+from mock_apis.world.web import Web
 
 # How busy each of the 24 hours after 01:00 is.
 BUSY = (1, 1, 1, 1, 2, 3, 5, 6, 7, 7, 7, 8, 8, 7, 6, 6, 7, 9, 11, 13, 13, 10, 6, 3)
@@ -34,6 +36,8 @@ class World(State):
         checkout = Checkout(self, self._catalog, self._people)
         self._aftermath = Aftermath(self, checkout, self._payments)
         self._email = Email(self, self._people, self._aftermath)
+        self._loyalty = Loyalty(self)
+        self._web = Web(self)
         self._rng = self.random("world")
         self.advance(self.scale.days)
 
@@ -57,6 +61,8 @@ class World(State):
         # The first hour of the new day has its order too: today is never empty.
         self.schedule(end - timedelta(minutes=self._rng.randint(10, 55)), self._aftermath.buy)
         self.run_until(end)
+        self._loyalty.end_day(number)
+        self._web.record_day(start, end)
         self.today = tomorrow
 
     def _some_time(self, start: datetime, end: datetime) -> datetime:

@@ -87,7 +87,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     # A source that is down is given up after two tries, so that the test of it is quick.
     settings = (ROOT / "pipeline.yml").read_text()
     impatient = home / "pipeline.yml"
-    impatient.write_text(settings.replace("    streams:\n", "    http: { attempts: 2 }\n    streams:\n"))
+    impatient.write_text(settings.replace("\n    streams:", "\n    http: { attempts: 2 }\n    streams:"))
     extra = {"HEADWATER_PIPELINE": str(impatient)}
     with Stack(home / "stack", size="tiny", seed=seed, durable=False, extra_env=extra) as stack:
         yield Platform(stack, impatient)

@@ -54,7 +54,8 @@ def test_the_next_day_loads_only_the_change_and_is_right_again(platform: Platfor
     assert published(platform) != first_day
     after = {row[0]: row[1] for row in platform.query("select source, sum(kept) from ops.loads group by 1")}
     for source, kept in before.items():
-        assert 0 < after[source] - kept < kept / 2, source
+        if source != "uploads":  # a month's file is there at once, and nothing until the next
+            assert 0 < after[source] - kept < kept / 2, source
 
 
 def test_an_optional_source_that_is_down_does_not_stop_the_others(platform: Platform) -> None:

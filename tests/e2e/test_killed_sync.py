@@ -73,6 +73,7 @@ def kept(url: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.fault("Real syncs are killed at moments drawn by lot", "The next runs leave what undisturbed ones leave.")
 def test_rule_1_killed_syncs_run_again_leave_what_undisturbed_ones_leave(stack: Stack) -> None:
     seed = int(os.environ.get("HEADWATER_TEST_SEED", str(random.SystemRandom().randrange(10**6))))
     print(f"the moments of the kills come from seed {seed} (HEADWATER_TEST_SEED)")

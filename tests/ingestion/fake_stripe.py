@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +21,7 @@ class FakeStripe:
         self.things: dict[str, dict[str, dict[str, Any]]] = {"events": {}}
         self.asked: list[str] = []
         self.before: Callable[[int], None] = lambda _number: None
+        self._one_at_a_time = threading.Lock()
 
     def add(self, path: str, object_id: str, at: int | None = None, **fields: Any) -> dict[str, Any]:
         """A thing of `path`, created `at` (now)."""
@@ -37,6 +39,10 @@ class FakeStripe:
     # What ingestion.http.HttpClient has.
 
     def get_json(self, path: str, params: Mapping[str, Any] | None = None) -> Response:
+        with self._one_at_a_time:
+            return self._answer(path, params)
+
+    def _answer(self, path: str, params: Mapping[str, Any] | None) -> Response:
         self.before(len(self.asked))
         self.asked.append(path)
         _, collection, *object_id = path.split("/")

@@ -35,12 +35,13 @@ class Asked:
 
 
 class Scripted:
-    """`answers` are given one by one; when they are used up `then` makes the answer."""
+    """`answers` are given one by one; when they are used up `then` makes the answer. `date` is its clock."""
 
     def __init__(self) -> None:
         self.answers: list[Answer] = []
         self.then: Callable[[Asked], Answer] = lambda _asked: Answer()
         self.asked: list[Asked] = []
+        self.date = DATE
         scripted = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -56,7 +57,7 @@ class Scripted:
             do_GET = do_POST = answer  # the base class finds its methods by these names
 
             def date_time_string(self, timestamp: float | None = None) -> str:
-                return DATE
+                return scripted.date
 
             def log_message(self, format: str, *args: Any) -> None:
                 return None

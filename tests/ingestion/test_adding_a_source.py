@@ -98,14 +98,3 @@ def test_a_wrong_setting_is_named(
     scripted.then = helpdesk
     with pytest.raises(HeadwaterError, match=told):
         sync_stream("helpdesk", "tickets", pipeline=pipeline)
-
-
-def test_a_next_page_on_another_server_gets_no_key(
-    pipeline: Pipeline, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HELPDESK_API_URL", scripted.url)
-    monkeypatch.setenv("HELPDESK_API_KEY", KEY)
-    scripted.then = lambda asked: Answer(b'{"tickets": [], "next_cursor": "http://127.0.0.1:9/elsewhere"}')
-    with pytest.raises(HeadwaterError, match="on another server"):
-        sync_stream("helpdesk", "tickets", pipeline=pipeline)
-    assert len(scripted.asked) == 2

@@ -58,7 +58,42 @@ def test_bytes_that_are_no_record_are_rejects_with_their_reason(data: bytes, err
 def test_what_json_allows_and_text_cannot_hold_is_kept() -> None:
     verdict = Contract(SCHEMA).check(b'{"id":"\\u0000 \\ud800 \\\\ud800","lines":[]}')
     assert verdict.errors == []
-    assert verdict.document["id"] == "\x00 ? \\ud800"
+    assert verdict.document["id"] == "\x00 � \\ud800"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"any": 1e-16384}',
+        b'{"any": 0e999999999999}',
+        b'{"any": 1e400}',
+        b'{"any": 1.%s}' % (b"1" * 16_384),
+        b'{"any": 0.0, "lone": "\\ud800", "small": 1e-20000}',
+        b'{"at": "0000-12-31T00:00:00Z"}',
+        b'{"at": "2026-03-01T00:00:00-16:00"}',
+        b'{"whole": 9223372036854775808}',
+        b'{"whole": -9223372036854775809}',
+    ],
+)
+def test_what_postgres_cannot_hold_is_rejected(data: bytes) -> None:
+    assert BOUNDED.check(data).errors
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"any": [1e-16383, 0e99999, 0.0, -0, 1.%s]}' % (b"1" * 16_383),
+        b'{"at": "0001-01-01T00:00:00Z", "whole": 9223372036854775807}',
+        b'{"at": "2026-03-29T02:30:00.123456789-15:59", "whole": -9223372036854775808}',
+    ],
+)
+def test_what_postgres_can_just_hold_is_kept(data: bytes) -> None:
+    assert BOUNDED.check(data).errors == []
+
+
+BOUNDED = Contract(
+    {"properties": {"at": {"type": "string", "format": "date-time"}, "whole": {"type": ["integer", "null"]}}}
+)
 
 
 def test_fields_that_no_contract_names_are_noted_where_more_is_not_expected() -> None:

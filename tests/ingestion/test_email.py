@@ -112,6 +112,7 @@ def test_only_complete_files_are_taken(server: SftpServer, folder: Folder, kept:
     assert kept.watermark == T0 + 2 * HOUR
 
 
+@pytest.mark.fault("A file grows while it is fetched", "It is left for the next run.")
 def test_a_file_that_grows_while_it_is_fetched_is_left_for_the_next_run(
     server: SftpServer, folder: Folder, kept: Kept
 ) -> None:
@@ -187,6 +188,10 @@ def test_a_broken_file_is_named_with_its_place(name: str, content: bytes | str, 
         csv_files.check(io.BytesIO(data), name, ("event_id", "occurred_at"))
 
 
+@pytest.mark.fault(
+    "A file is cut, badly quoted or not UTF-8",
+    "Nothing of it is loaded, every other file is, and the run fails with its name and line.",
+)
 def test_nothing_of_a_broken_file_is_loaded_and_the_others_are(server: SftpServer, folder: Folder, kept: Kept) -> None:
     folder.put("a.csv", rows(1))
     folder.put("b.csv", rows(*range(10, 2000)) + "e9,open\n", T0 + HOUR)
@@ -232,6 +237,7 @@ def test_rule_7_memory_does_not_grow_with_a_file(server: SftpServer, folder: Fol
 # The connection.
 
 
+@pytest.mark.fault("An SFTP transfer breaks off or comes short", "It is tried again on a new connection.")
 @pytest.mark.parametrize("kind", ["reset", "truncate", "500"])
 def test_a_transfer_that_breaks_is_tried_again(
     server: SftpServer, folder: Folder, faults: Faults, kept: Kept, kind: Any
@@ -254,6 +260,10 @@ def test_a_file_that_always_comes_short_does_not_stop_the_others(
     assert kept.keys == {"e0", "e2"}
 
 
+@pytest.mark.fault(
+    "The SFTP server shows another host key",
+    "Nothing is sent to it; the run fails and names the setting.",
+)
 def test_another_host_key_is_refused(server: SftpServer, kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     other = SftpServer(WorldRef(World(1, "tiny", date(2026, 3, 1))), host_key=new_host_key())
     monkeypatch.setenv("EMAIL_SFTP_HOST_KEY", other.host_key)

@@ -35,6 +35,10 @@ def waits(found: HttpClient, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return seen
 
 
+@pytest.mark.fault(
+    "429, 5xx, a reset, a cut or empty body, a page that is no JSON",
+    "The request is repeated with growing, random pauses.",
+)
 @pytest.mark.parametrize(
     "bad",
     [
@@ -54,6 +58,7 @@ def test_what_may_pass_is_tried_again(scripted: Scripted, bad: Answer) -> None:
     assert [asked.path for asked in scripted.asked] == ["/v1/charges"] * 3
 
 
+@pytest.mark.fault("A server never recovers", "The tries are bounded; the run fails with the last reason.")
 def test_tries_are_bounded_and_the_last_reason_is_told(scripted: Scripted) -> None:
     scripted.then = lambda _asked: Answer(b'{"error": {"message": "too much"}}', 429)
     with pytest.raises(HttpError, match="still answers 429: too much after 4 tries") as raised:
@@ -69,6 +74,7 @@ def test_a_server_may_forbid_the_retry(scripted: Scripted) -> None:
     assert len(scripted.asked) == 1
 
 
+@pytest.mark.fault("The server names a time to wait", "It is waited for, by the server's clock.")
 @pytest.mark.parametrize("value", ["7", "Sun, 01 Mar 2026 12:00:07 GMT"])
 def test_retry_after_is_honoured_in_seconds_and_as_a_date_of_the_servers_clock(
     scripted: Scripted, monkeypatch: pytest.MonkeyPatch, value: str
@@ -100,6 +106,7 @@ def test_backoff_grows_and_is_jittered(scripted: Scripted, monkeypatch: pytest.M
     assert len(set(seen)) == 5
 
 
+@pytest.mark.fault("A body trickles in byte by byte", "The try ends at its time limit.")
 def test_a_body_that_dribbles_does_not_hold_the_run(scripted: Scripted) -> None:
     scripted.then = lambda _asked: Answer(b'{"a": "' + b"x" * 500 + b'"}', dribble=0.02)
     begun = time.monotonic()
@@ -108,6 +115,7 @@ def test_a_body_that_dribbles_does_not_hold_the_run(scripted: Scripted) -> None:
     assert time.monotonic() - begun < 3
 
 
+@pytest.mark.fault("The key is refused", "The run fails at once and names the setting, never the key.")
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_refused_key_fails_at_once_and_names_the_setting(scripted: Scripted, status: int) -> None:
     scripted.then = lambda _asked: Answer(f'{{"error": {{"message": "Invalid key {KEY}"}}}}'.encode(), status)

@@ -70,6 +70,10 @@ def test_rule_1_a_run_killed_at_any_batch_and_run_again_leaves_what_an_undisturb
     assert query("select status, count(*) from ops.runs group by 1 order by 1") == [("failed", 2), ("succeeded", 1)]
 
 
+@pytest.mark.fault(
+    "A source fails in the middle of a window",
+    "What it had given is kept with its bookmark; the next run goes on after it.",
+)
 def test_rule_1_what_a_failing_source_had_given_is_kept_and_the_next_run_goes_on_after_it(
     numbers: Numbers, query: Query
 ) -> None:
@@ -95,6 +99,10 @@ def test_rule_2_a_version_delivered_twice_changes_nothing_and_a_new_one_is_a_new
     assert set(before) < set(query(RAW))
 
 
+@pytest.mark.fault(
+    "A record breaks its contract",
+    "It goes to quarantine with all its errors and its exact bytes; the others are kept.",
+)
 def test_rule_3_a_broken_record_goes_to_quarantine_with_every_error_and_its_bytes(
     numbers: Numbers, query: Query
 ) -> None:
@@ -188,6 +196,7 @@ def test_rule_7_memory_does_not_grow_with_the_data(clean_warehouse: str, numbers
     assert peaks[1] < 150
 
 
+@pytest.mark.fault("The code of one stream has a bug", "The other streams are loaded; the bug is in the log.")
 def test_one_stream_that_fails_does_not_stop_the_others(
     numbers: Numbers, query: Query, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

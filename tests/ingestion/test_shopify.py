@@ -112,6 +112,7 @@ def test_raw_holds_the_bytes_that_were_sent(clean_warehouse: str, shop: str, que
         assert text.encode() in answer
 
 
+@pytest.mark.fault("Orders change while they are read", "Each change is in after the next run at the latest.")
 def test_rule_5_a_shop_that_lives_on_while_it_is_read_loses_nothing(
     clean_warehouse: str, world: World, shop: str, query: Query
 ) -> None:
@@ -130,6 +131,10 @@ def test_rule_5_a_shop_that_lives_on_while_it_is_read_loses_nothing(
     check_all_there(world, query)
 
 
+@pytest.mark.fault(
+    "Shopify throttles, fails, cuts an answer or resets in the middle of a sync",
+    "The sync ends with everything that the shop has.",
+)
 @pytest.mark.parametrize("kind", ["429", "429_no_retry_after", "500", "503", "reset", "truncate", "slow", "throttled"])
 def test_a_fault_in_the_middle_changes_nothing(
     clean_warehouse: str, world: World, shop: str, query: Query, kind: str
@@ -193,6 +198,10 @@ def test_lists_that_a_page_cuts_short_are_fetched_to_their_end(
     assert len(variants) == len(product.variants)
 
 
+@pytest.mark.fault(
+    "A cursor is refused when a half-read window goes on",
+    "The window is read from its start; what was in changes nothing.",
+)
 def test_a_half_read_window_whose_cursor_is_refused_is_read_from_its_start(
     clean_warehouse: str, world: World, shop: str, query: Query
 ) -> None:

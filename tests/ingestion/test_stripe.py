@@ -159,6 +159,10 @@ def test_rule_1_a_run_that_was_killed_after_any_page_leaves_what_an_undisturbed_
     assert second == [row for row in pieces.rows if row[1] > T0]
 
 
+@pytest.mark.fault(
+    "No run for longer than events reach back",
+    "Everything is listed again, said aloud, and wins over what was known.",
+)
 def test_past_the_reach_of_events_everything_is_listed_again_and_wins(
     fake: FakeStripe, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -249,6 +253,7 @@ def test_an_object_that_stripe_has_forgotten_is_kept_as_its_event_showed_it(
     assert "ch_1 is gone" in caplog.text
 
 
+@pytest.mark.fault("The object that a cursor names is deleted", "Its second is read again: nothing is lost.")
 def test_a_cursor_whose_object_is_gone_loses_nothing(fake: FakeStripe) -> None:
     charges = some_charges(fake)
     charges[4]["created"] = charges[5]["created"]  # two of one second at the border of the pages
@@ -334,6 +339,10 @@ def test_the_warehouse_follows_the_shop_day_after_day_and_past_a_long_pause(
             assert without_silent(name, kept) == without_silent(name, listed_now(base, name))
 
 
+@pytest.mark.fault(
+    "Stripe throttles, fails, cuts an answer or resets in the middle of a sync",
+    "The sync ends with everything that Stripe lists.",
+)
 @pytest.mark.parametrize("kind", ["429", "503", "reset", "truncate"])
 def test_a_fault_in_the_middle_changes_nothing(
     clean_warehouse: str, monkeypatch: pytest.MonkeyPatch, kind: Any

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -93,3 +94,30 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert done.stderr.startswith("error: ") and len(done.stderr.splitlines()) == 1
+
+
+def test_webhooks_bring_a_day_before_any_sync_does(home: Path) -> None:
+    with Stack(home, size="tiny", airflow=False, durable=False, webhooks=True) as stack:
+
+        def ingestion(*arguments: str) -> str:
+            command = [sys.executable, "-m", "ingestion", *arguments]
+            return subprocess.run(command, cwd=ROOT, env=stack.env, capture_output=True, text=True, check=True).stdout
+
+        for source in ("stripe", "shopify"):
+            ingestion("sync", source, "--quiet")
+        stack.advance()
+        deadline = time.monotonic() + 90
+        with psycopg.connect(stack.warehouse_url, autocommit=True) as connection:
+            while (
+                stack.shop.admin("GET", "webhooks").json()["pending"]
+                or connection.execute(
+                    "select 1 from ops.webhook_events where status = 'pending' union all"
+                    " select 1 where not exists (select from ops.webhook_events)"
+                ).fetchone()
+            ):
+                assert time.monotonic() < deadline, (home / "logs" / "webhooks.log").read_text()
+                time.sleep(0.1)
+        for source in ("stripe", "shopify"):
+            ingestion("sync", source, "--quiet")
+        lines = [line for line in ingestion("status").splitlines() if "missed" in line]
+        assert len(lines) >= 5 and all("0 pending, 0 missed" in line for line in lines)

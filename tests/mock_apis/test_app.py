@@ -40,7 +40,7 @@ def serving(*words: str) -> Iterator[dict[str, str]]:
             if not line.startswith("#"):
                 name, _, value = line.strip().partition("=")
                 env[name] = value.strip('"')
-            if "EMAIL_SFTP_HOST_KEY" in env:
+            if "UPLOADS_SFTP_HOST_KEY" in env:
                 break
         yield env
         process.send_signal(signal.SIGTERM)
@@ -58,7 +58,8 @@ def base(env: dict[str, str]) -> str:
 def test_a_shop_comes_back_from_its_state_with_its_clock_and_its_key(tmp_path: Path) -> None:
     state = tmp_path / "kept" / "shop.json"
     with serving("--state", str(state), *OPTIONS) as env:
-        assert set(env) == {"SHOPIFY_API_URL", "STRIPE_API_URL", "EMAIL_SFTP_URL", "EMAIL_SFTP_HOST_KEY"}
+        keys = {"EMAIL_SFTP_HOST_KEY", "UPLOADS_SFTP_HOST_KEY", "GA_S3_URL", "GA_S3_ENDPOINT_URL"}
+        assert set(env) == {"SHOPIFY_API_URL", "STRIPE_API_URL", "EMAIL_SFTP_URL", "UPLOADS_FOLDER_URL", *keys}
         health = requests.get(f"{base(env)}/_admin/health", timeout=10)
         assert health.json() == {"status": "ok", "now": "2026-03-20T00:00:00Z"}
         assert health.headers["Date"] == "Fri, 20 Mar 2026 00:00:00 GMT"

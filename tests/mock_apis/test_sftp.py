@@ -19,6 +19,7 @@ import pytest
 
 from mock_apis.sftp import SftpServer, new_host_key
 from mock_apis.sftp.files import finished_files
+from mock_apis.sftp.uploads import upload_files
 from mock_apis.world.ref import WorldRef
 from mock_apis.world.world import World
 
@@ -238,3 +239,19 @@ def test_stop_ends_every_thread_and_the_key_can_be_kept(world: World) -> None:
     assert {thread for thread in threading.enumerate() if thread.is_alive()} <= before
     second = SftpServer(WorldRef(world), password="secret", host_key=key)
     assert second.host_key == first.host_key
+
+
+def test_the_analysts_files_are_those_of_a_spreadsheet_and_never_change(
+    world: World, client: paramiko.SFTPClient
+) -> None:
+    names = client.listdir("/uploads")
+    assert names == ["product_costs_2026-10.csv"]
+    content = read(client, f"/uploads/{names[0]}")
+    rows = list(csv.DictReader(io.StringIO(content.decode("windows-1252"), newline=""), delimiter=";"))
+    assert {row["supplier"] for row in rows} >= {"Nord & Süd", 'Atelier "K"'}
+    assert len({row["variant_id"] for row in rows}) == len(rows)
+    later = World(5, "tiny", TODAY)
+    later.advance(8)
+    then = {file.path: file for file in upload_files(later)}
+    assert len(then) == 2
+    assert then[f"/uploads/{names[0]}"].content == content

@@ -43,6 +43,10 @@ def test_rule_1_rows_rejects_bookmark_and_counts_are_one_transaction(clean_wareh
     assert query(clean_warehouse, "select name, records from ops.files") == [("orders.csv", 2)]
 
 
+@pytest.mark.fault(
+    "The COMMIT is done and its reply is lost",
+    "After connecting again the manifest says that the batch is in: it is not written twice.",
+)
 def test_rule_1_a_batch_whose_commit_reply_was_lost_is_not_written_twice(clean_warehouse: str) -> None:
     proxy = CutProxy(clean_warehouse)
     with StreamWriter("shopify", "orders", url=proxy.url) as writer:
@@ -55,6 +59,10 @@ def test_rule_1_a_batch_whose_commit_reply_was_lost_is_not_written_twice(clean_w
     assert query(clean_warehouse, "select status from ops.runs") == [("succeeded",)]
 
 
+@pytest.mark.fault(
+    "The connection is lost in the middle of a COPY",
+    "The batch is written again, whole, on a new connection.",
+)
 def test_rule_1_a_connection_lost_before_the_commit_writes_the_batch_again(clean_warehouse: str) -> None:
     proxy = CutProxy(clean_warehouse)
     with StreamWriter("shopify", "orders", url=proxy.url) as writer:
@@ -80,6 +88,7 @@ def test_rule_2_every_version_is_kept_once_with_its_exact_bytes(clean_warehouse:
     assert stored == [(data.decode(), hashlib.sha256(data).digest()) for data in (first, later, later)]
 
 
+@pytest.mark.fault("The counts of a batch do not balance", "The database refuses its manifest, and with it the batch.")
 def test_rule_3_counts_that_do_not_balance_are_refused_by_the_database(clean_warehouse: str) -> None:
     with StreamWriter("shopify", "orders") as writer:
         writer.commit(batch(row("1"), skipped=2))
@@ -113,6 +122,7 @@ def test_rule_4_a_paused_run_cannot_write_over_a_newer_one(clean_warehouse: str)
     assert ends == [("failed",), ("succeeded",)]
 
 
+@pytest.mark.fault("A run ends without a word", "Its successor closes it as failed, with that reason.")
 def test_a_run_that_was_killed_is_closed_by_its_successor(clean_warehouse: str) -> None:
     killed = StreamWriter("shopify", "orders").__enter__()
     killed._connection.close()

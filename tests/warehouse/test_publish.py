@@ -37,6 +37,7 @@ def drop_candidates(url: str) -> None:
             connection.execute(f"drop table if exists marts_candidate.{mart}".encode())
 
 
+@pytest.mark.fault("Readers look while a day is published", "Each look shows one whole day, and none fails.")
 def test_rule_6_readers_in_a_loop_see_whole_days_through_ten_publishes(warehouse_url: str) -> None:
     publish(prepare(warehouse_url, 0))
     problems: list[str] = []
@@ -100,6 +101,10 @@ def test_rule_6_only_a_delivery_that_passed_its_checks_is_published(warehouse_ur
         assert connection.execute("select count(*) from marts.a_sales where day = 99").fetchone() == (0,)
 
 
+@pytest.mark.fault(
+    "A reader never ends",
+    "The publish gives up loudly; the reader is not hurt, and the next try succeeds.",
+)
 def test_a_reader_that_never_ends_delays_the_publish_but_is_not_hurt(warehouse_url: str) -> None:
     delivery = prepare(warehouse_url, 50)
     with connect("reporter", url=warehouse_url) as reader:

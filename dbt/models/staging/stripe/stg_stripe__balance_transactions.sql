@@ -10,14 +10,14 @@ with versions as (
 final as (
     select
         _record_key as balance_transaction_id,
-        source_data ->> 'source' as source_id,
+        {{ stripe_id('source') }} as source_id,
         source_data ->> 'type' as type,
         source_data ->> 'reporting_category' as reporting_category,
         source_data ->> 'status' as status,
         upper(source_data ->> 'currency') as currency,
-        (source_data ->> 'amount')::bigint as amount_minor,
-        (source_data ->> 'fee')::bigint as fee_minor,
-        (source_data ->> 'net')::bigint as net_minor,
+        {{ whole_number("source_data ->> 'amount'") }} as amount_minor,
+        {{ whole_number("source_data ->> 'fee'") }} as fee_minor,
+        {{ whole_number("source_data ->> 'net'") }} as net_minor,
         (source_data ->> 'exchange_rate')::numeric as exchange_rate,
         {{ from_epoch("source_data ->> 'created'") }} as created_at,
         {{ from_epoch("source_data ->> 'available_on'") }} as available_at,

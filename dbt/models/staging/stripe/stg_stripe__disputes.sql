@@ -10,10 +10,10 @@ with versions as (
 final as (
     select
         _record_key as dispute_id,
-        source_data ->> 'charge' as charge_id,
-        source_data ->> 'payment_intent' as payment_intent_id,
+        {{ stripe_id('charge') }} as charge_id,
+        {{ stripe_id('payment_intent') }} as payment_intent_id,
         upper(source_data ->> 'currency') as currency,
-        (source_data ->> 'amount')::bigint as amount_minor,
+        {{ whole_number("source_data ->> 'amount'") }} as amount_minor,
         source_data ->> 'status' as status,
         source_data ->> 'reason' as reason,
         {{ from_epoch("source_data ->> 'created'") }} as created_at,

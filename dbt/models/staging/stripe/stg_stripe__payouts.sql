@@ -5,9 +5,9 @@ with versions as (
 final as (
     select
         _record_key as payout_id,
-        source_data ->> 'balance_transaction' as balance_transaction_id,
+        {{ stripe_id('balance_transaction') }} as balance_transaction_id,
         upper(source_data ->> 'currency') as currency,
-        (source_data ->> 'amount')::bigint as amount_minor,
+        {{ whole_number("source_data ->> 'amount'") }} as amount_minor,
         source_data ->> 'status' as status,
         {{ from_epoch("source_data ->> 'created'") }} as created_at,
         {{ from_epoch("source_data ->> 'arrival_date'") }} as arrives_at,

@@ -1,0 +1,29 @@
+"""One record against its contract: a row for raw, or a reject with every reason."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from ingestion.contracts import Contract
+from ingestion.source import Record, Stream
+from warehouse.batch import RawRow, Reject
+
+
+def check_record(record: Record, stream: Stream, contract: Contract, extracted_at: datetime) -> RawRow | Reject:
+    """The record as a row for raw, or as a reject with every reason it has."""
+    document, errors = contract.check(record.data)
+    fields = document if isinstance(document, dict) else {}
+    key = stream.key_of(fields)
+    version = record.version
+    if not errors:
+        if not key or "\x00" in key:
+            errors.append(f"{stream.key}: it cannot serve as the record's key")
+        try:
+            version = version or stream.version_of(fields)
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
+            missing = isinstance(error, KeyError)
+            errors.append(f"{stream.version_field}: it is missing" if missing else str(error))
+    if errors or version is None:
+        kept_key = key.replace("\x00", "") or None
+        return Reject(kept_key, record.data, errors, record.origin, record.version, record.deleted)
+    return RawRow(key, version, record.data, extracted_at, record.deleted or stream.is_deleted(fields))

@@ -1,0 +1,54 @@
+"""Fetch what a reconciliation found missing, and write it by the one way into raw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from ingestion.catalog import contract_of
+from ingestion.source import Stream
+from ingestion.sync import check_record, sync_stream
+from settings import HeadwaterError, Pipeline
+from warehouse.batch import Batch, RawRow, Reject
+from warehouse.inventories import Inventories
+from warehouse.writer import StreamWriter
+
+AT_ONCE = 100
+
+
+def repair_records(
+    inventories: Inventories, source: str, stream: Stream, end: datetime, pipeline: Pipeline, url: str | None
+) -> Iterator[list[str]]:
+    """Fetch the wanted keys, a batch at a time; give each batch's keys once it is committed.
+
+    The bookmark stays as it is. Raises HeadwaterError; StreamBusy when a sync of the stream runs.
+    """
+    contract = contract_of(pipeline.source(source).type, stream.name)
+    policy = pipeline.source(source).stream(stream.name).on_reject
+    after = ""
+    with StreamWriter(source, stream.name, url, kind="reconciliation") as writer:
+        while keys := inventories.wanted(after, AT_ONCE):
+            extracted_at = datetime.now(UTC)
+            rows: list[RawRow] = []
+            rejects: list[Reject] = []
+            for record in stream.refetched(keys, end):
+                checked = check_record(record, stream, contract, extracted_at)
+                (rows if isinstance(checked, RawRow) else rejects).append(checked)  # type: ignore[arg-type]  # each in its own
+            if rejects and policy == "stop":
+                raise HeadwaterError(f"{rejects[0].key} broke its contract and the policy is `stop`; nothing was kept.")
+            skipped = len(rejects) if policy == "skip" else 0
+            kept_rejects = [] if skipped else rejects
+            origin = f"reconciliation up to {end:%Y-%m-%dT%H:%M:%SZ}"
+            writer.commit(Batch(rows, writer.state, origin, rejects=kept_rejects, skipped=skipped))
+            yield keys
+            after = keys[-1]
+
+
+def repair_files(inventories: Inventories, source: str, stream: str, pipeline: Pipeline, url: str | None) -> int:
+    """Files are found by listing them all, which every sync does: run one; return how many are still not loaded."""
+    sync_stream(source, stream, pipeline=pipeline, url=url)
+    loaded = {(name, size) for name, size, _ in inventories.files(stream)}
+    rows = inventories.connection.execute(
+        "select s.key, s.amount::bigint from wanted w join at_source s on s.key = w.key"
+    ).fetchall()
+    return sum((key, size) not in loaded for key, size in rows)

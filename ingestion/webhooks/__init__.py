@@ -1,0 +1,1 @@
+"""What senders tell of by themselves: checked, stored before they are thanked, applied by fetching the object anew."""

@@ -1,0 +1,107 @@
+"""The adapters, and a warehouse to hold what a source had against."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from ingestion import http as http_module
+from ingestion import sftp as sftp_module
+from ingestion import shopify_api
+from ingestion import sync as sync_module
+from ingestion.sync import RunResult, sync
+from tests.ingestion.conformance.adapter import Adapter
+from tests.ingestion.conformance.email import EmailAdapter
+from tests.ingestion.conformance.rest import RestAdapter
+from tests.ingestion.conformance.shopify import ShopifyAdapter
+from tests.ingestion.conformance.stripe import BalanceAdapter, ChargesAdapter, CustomersAdapter
+from warehouse.migrate import migrate
+
+ADAPTERS: dict[str, Callable[[pytest.MonkeyPatch, Path], Adapter]] = {
+    "rest": RestAdapter,
+    "shopify": lambda patch, _: ShopifyAdapter(patch),
+    "stripe-charges": lambda patch, _: ChargesAdapter(patch),
+    "stripe-customers": lambda patch, _: CustomersAdapter(patch),
+    "stripe-balance": lambda patch, _: BalanceAdapter(patch),
+    "email": lambda patch, _: EmailAdapter(patch),
+}
+
+
+@pytest.fixture(params=ADAPTERS)
+def adapter(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Adapter]:
+    monkeypatch.setattr(http_module, "BACKOFF_SECONDS", 0.01)
+    monkeypatch.setattr(sftp_module, "BACKOFF_SECONDS", 0.01)
+    monkeypatch.setattr(shopify_api.random, "uniform", lambda *_: 0.01)
+    monkeypatch.setattr(sync_module, "BATCH_RECORDS", 1)  # each page is a transaction
+    made = ADAPTERS[request.param](monkeypatch, tmp_path)
+    yield made
+    made.close()
+
+
+class Warehouse:
+    """What one stream left in a warehouse."""
+
+    def __init__(self, url: str, adapter: Adapter):
+        self.url, self._adapter = url, adapter
+        self.table = f"raw.{adapter.source}_{adapter.stream}"
+        migrate(url, adapter.pipeline())
+
+    def empty(self) -> None:
+        self.query(f"truncate {self.table}, ops.quarantine, ops.files, ops.loads, ops.runs, ops.checkpoints")
+
+    def run(self, on_reject: str = "quarantine") -> RunResult:
+        pipeline = self._adapter.pipeline(on_reject)
+        [result] = sync(self._adapter.source, pipeline=pipeline, url=self.url)
+        return result
+
+    def good(self) -> RunResult:
+        result = self.run()
+        assert result.error is None
+        return result
+
+    def query(self, text: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.url) as connection:
+            cursor = connection.execute(text.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def marks(self) -> dict[str, str]:
+        """Of each key the mark of its current version."""
+        rows = self.query(
+            f"select distinct on (record_key) record_key, source_data::text from {self.table}"
+            " order by record_key, record_version desc, _load_timestamp desc, content_hash desc"
+        )
+        return {key: found[0] for key, text in rows if (found := re.search(r"mark-\d+-", text))}
+
+    def everything(self) -> list[Any]:
+        """All that two runs must agree on."""
+        return [
+            self.query(f"select record_key, record_version, content_hash, _deleted from {self.table} order by 1, 2, 3"),
+            self.query("select record_key, record, errors from ops.quarantine order by 1, 2"),
+            self.query("select state, watermark, last_record_at from ops.checkpoints"),
+            self.query("select name, sha256, records from ops.files order by 1"),
+            self.query("select sum(received), sum(kept), sum(already_there), sum(rejected) from ops.loads"),
+        ]
+
+    def hashes(self) -> tuple[set[bytes], set[bytes]]:
+        """Of the bytes: those in raw, those in the quarantine; each is what its bytes say."""
+        raw = self.query(f"select content_hash, convert_to(source_data::text, 'UTF8') from {self.table}")
+        rejected = self.query("select content_hash, record from ops.quarantine")
+        for digest, data in [*raw, *rejected]:
+            assert hashlib.sha256(data).digest() == digest
+        return {digest for digest, _ in raw}, {digest for digest, _ in rejected}
+
+
+@pytest.fixture
+def warehouse(clean_warehouse: str, adapter: Adapter) -> Warehouse:
+    return Warehouse(clean_warehouse, adapter)
+
+
+def expected(adapter: Adapter) -> dict[str, str]:
+    """Of each key its newest mark at the source."""
+    return {thing.key: thing.mark for thing in adapter.things.values()}

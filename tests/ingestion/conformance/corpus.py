@@ -1,0 +1,75 @@
+"""Values that break what is careless: each as the bytes that stand in a record."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+Outcome = Literal["kept", "quarantined"]
+
+
+class Hostile(NamedTuple):
+    """`value` stands where a record's free text stood: JSON for APIs, a cell for CSV. `outcome` is what is right."""
+
+    name: str
+    value: bytes
+    outcome: Outcome
+
+
+def text(name: str, inside: bytes, outcome: Outcome = "kept") -> Hostile:
+    return Hostile(name, b'"' + inside + b'"', outcome)
+
+
+def beside(name: str, value: bytes, outcome: Outcome = "kept") -> Hostile:
+    """A value of any type, in a field that the contract does not name."""
+    return Hostile(name, b'"x", "odd": ' + value, outcome)
+
+
+JSON = (
+    text("null character", rb"a\u0000b"),
+    text("lone surrogate", rb"a\ud83db"),
+    text("lone low surrogate", rb"\udc00"),
+    text("surrogates the wrong way round", rb"\ude00\ud83d"),
+    text("surrogate pair", rb"\ud83d\ude00"),
+    text("escaped backslash before u0000", rb"\\u0000 \\ud800"),
+    text("invalid UTF-8", b"caf\xe9", "quarantined"),
+    text("surrogate in UTF-8", b"\xed\xa0\x80", "quarantined"),
+    text("overlong UTF-8", b"\xc0\x80", "quarantined"),
+    text("raw control characters", b"a\x00\x01\x1f", "quarantined"),
+    text("mixed line ends", rb"a\r\nb\nc\rd"),
+    text("raw line ends", b"a\r\nb\nc\rd", "quarantined"),
+    text("byte order mark", "\ufeffa\ufeff".encode()),
+    text("words of numbers", b"NaN Infinity 1e999999 \xe2\x80\xae"),
+    text("SQL and quotes", rb"'; drop table raw.x; -- \" $$ %s {{ x }}"),
+    text("10 MB", b"0123456789" * 1_048_576),
+    beside("NaN", b"NaN", "quarantined"),
+    beside("Infinity", b"[Infinity, -Infinity]", "quarantined"),
+    beside("64-bit ids", b"[9223372036854775807, 18446744073709551615, -9223372036854775808]"),
+    beside("ids beyond 64 bits", b"123456789012345678901234567890"),
+    beside("decimals", b'[0.1, 1.10, "1.10", 12345678901234567890.123456789, 1E5, -0.0]'),
+    beside("a number too large", b"1e400", "quarantined"),
+    beside("a number too small for Postgres", b"1e-20000", "quarantined"),
+    beside("a zero with an exponent too large", b"0e999999999999", "quarantined"),
+    beside("more digits than Postgres keeps", b"1." + b"1" * 16_384, "quarantined"),
+    beside("as many digits as Postgres keeps", b"1." + b"1" * 16_000),
+    beside("200 levels", b"[" * 200 + b"]" * 200),
+    beside("10,000 levels", b"[" * 10_000 + b"]" * 10_000, "quarantined"),
+    beside("10,000 levels of objects", b'{"a":' * 10_000 + b"1" + b"}" * 10_000, "quarantined"),
+    beside("duplicate keys", b'{"a": 1, "a": 2, "a": {"b": 1, "b": 2}}'),
+    beside("null character in a name", rb'{"\u0000": 1, "\ud800": 2}'),
+    beside("yen and dinars", b'{"currency": "jpy", "amount": 1000, "other": {"currency": "BHD", "amount": "1.234"}}'),
+    beside("days of 23 and 25 hours", b'["2026-03-29T02:30:00", "2026-10-25T02:30:00+01:00", "2026-10-25T00:30:00Z"]'),
+)
+
+CELLS = (
+    Hostile("null character", b"a\x00b", "kept"),
+    Hostile("mixed line ends", b'"a\r\nb\nc\rd"', "kept"),
+    Hostile("byte order mark", "\ufeffa\ufeff".encode(), "kept"),
+    Hostile("words of JSON", rb"NaN null \u0000 \ud800", "kept"),
+    Hostile("quotes", b'"a ""quoted"", word"', "kept"),
+    Hostile("emoji and marks", "\U0001f600 \u202e \x7f".encode(), "kept"),
+    Hostile("64-bit ids", b"18446744073709551616", "kept"),
+    Hostile("decimals", b"1.10", "kept"),
+    Hostile("SQL", b"'; drop table raw.x; -- $$ %s {{ x }}", "kept"),
+    Hostile("900,000 characters", b"0123456789" * 90_000, "kept"),
+)
+"""A file that is not UTF-8, is quoted wrongly or has a line beyond a million characters is refused whole, by name."""

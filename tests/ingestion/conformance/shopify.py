@@ -1,0 +1,66 @@
+"""Shopify's Admin GraphQL API, as far as the products' list goes."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from tests.ingestion.conformance.adapter import Document, Thing
+from tests.ingestion.conformance.http_adapter import HttpAdapter
+from tests.ingestion.scripted import Answer, Asked
+
+
+class ShopifyAdapter(HttpAdapter):
+    name = "shopify"
+    source, stream = "shopify", "products"
+    address, credential = "SHOPIFY_API_URL", "SHOPIFY_ACCESS_TOKEN"
+    required, text = "handle", "title"
+
+    def __init__(self, patch: pytest.MonkeyPatch):
+        super().__init__(patch)
+
+    def key(self, number: int) -> str:
+        return f"gid://shopify/Product/{number}"
+
+    def document(self, thing: Thing) -> Document:
+        return {
+            "id": thing.key,
+            "title": "<hole>" if thing.hole else "Tea",
+            "handle": "tea",
+            "vendor": thing.mark,
+            "productType": "Tea",
+            "status": "ACTIVE",
+            "createdAt": _time(thing.created),
+            "updatedAt": _time(thing.changed),
+            "variants": {"nodes": [], "pageInfo": {"hasNextPage": False, "endCursor": None}},
+        }
+
+    def answer(self, asked: Asked) -> Answer:
+        body = json.loads(asked.body)
+        if body["operationName"] == "Clock":
+            return Answer(b'{"data": {"shop": {"id": "gid://shopify/Shop/1"}}}')
+        variables = body["variables"]
+        low = re.search(r"updated_at:>='([^']+)'", variables["query"])
+        high = re.search(r"updated_at:<='([^']+)'", variables["query"])
+        assert high
+        after = json.loads(variables["after"]) if variables["after"] else ["", 0]
+        found = sorted((_time(each.changed), each.number) for each in self.things.values())
+        found = [each for each in found if (low[1] if low else "") <= each[0] <= high[1] and [*each] > after]
+        page = found[: min(self.page, variables["first"])]
+        info: dict[str, Any] = {
+            "hasNextPage": len(found) > len(page),
+            "endCursor": json.dumps(page[-1]) if page else None,
+        }
+        nodes = b",".join(self.bytes_of(self.things[number]) for _, number in page)
+        answer = b'{"data": {"products": {"nodes": [%s], "pageInfo": %s}}}' % (nodes, json.dumps(info).encode())
+        return Answer(answer)
+
+    def too_many(self) -> Answer:
+        return Answer(b'{"errors": [{"message": "Throttled", "extensions": {"code": "THROTTLED"}}]}')
+
+
+def _time(when: Any) -> str:
+    return f"{when:%Y-%m-%dT%H:%M:%SZ}"

@@ -1,0 +1,44 @@
+"""Hostile values: each is stored exactly or quarantined with its bytes, the counts balance, the sync goes on."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+
+from tests.ingestion.conformance.adapter import Adapter
+from tests.ingestion.conformance.conftest import Warehouse
+from tests.ingestion.conformance.test_paging import settled
+
+
+def test_every_hostile_value_is_stored_exactly_or_quarantined_with_its_bytes(
+    adapter: Adapter, warehouse: Warehouse
+) -> None:
+    adapter.put(1)
+    for number, hostile in enumerate(adapter.corpus):
+        adapter.put(100 + number, hole=hostile.value)
+        adapter.tick(seconds=1)
+    adapter.put(2)
+    settled(adapter)
+    counts = warehouse.good().counts
+    kept, quarantined = warehouse.hashes()
+    found = {}
+    for number, hostile in enumerate(adapter.corpus):
+        digest = hashlib.sha256(adapter.bytes_of(adapter.things[100 + number])).digest()
+        found[hostile.name] = "kept" if digest in kept else "quarantined" if digest in quarantined else "lost"
+    assert found == {hostile.name: hostile.outcome for hostile in adapter.corpus}
+    assert counts.received == len(adapter.things) == counts.kept + counts.rejected
+    assert len(kept) + len(quarantined) == counts.received
+
+    adapter.put(3, 4)
+    settled(adapter)
+    assert warehouse.good().counts.kept >= 2
+    assert {adapter.key(number) for number in (1, 2, 3, 4)} <= warehouse.marks().keys()
+
+
+def test_a_byte_order_mark_before_it_all_is_no_part_of_a_record(adapter: Adapter, warehouse: Warehouse) -> None:
+    adapter.before_all = codecs.BOM_UTF8
+    adapter.put(*range(5))
+    settled(adapter)
+    assert warehouse.good().counts.kept == 5
+    kept, _ = warehouse.hashes()
+    assert kept == {hashlib.sha256(adapter.bytes_of(thing)).digest() for thing in adapter.things.values()}

@@ -1,0 +1,72 @@
+"""What the source changes in its records' shape: a new field is kept and told, a broken record is kept apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.ingestion.conformance.adapter import Adapter, Document
+from tests.ingestion.conformance.conftest import Warehouse, expected
+from tests.ingestion.conformance.test_paging import settled, some
+
+Change = Callable[[Document, str], Document]
+
+
+def added(document: Document, _field: str) -> Document:
+    return {**document, "brand_new": "yes"}
+
+
+def removed(document: Document, field: str) -> Document:
+    return {name: value for name, value in document.items() if name != field}
+
+
+def renamed(document: Document, field: str) -> Document:
+    return {f"{name}_v2" if name == field else name: value for name, value in document.items()}
+
+
+def retyped(document: Document, field: str) -> Document:
+    return {**document, field: 7} if not isinstance(document[field], str) else {**document, field: ["7"]}
+
+
+def test_a_new_field_is_kept_and_told(adapter: Adapter, warehouse: Warehouse) -> None:
+    some(adapter, 4)
+    adapter.put(7, spoil=lambda document: added(document, ""))
+    settled(adapter)
+    result = warehouse.good()
+    assert "brand_new" in result.new_fields
+    assert (result.counts.received, result.counts.kept) == (5, 5)
+    assert warehouse.query(f"select count(*) from {warehouse.table} where source_data->>'brand_new' = 'yes'") == [(1,)]
+
+
+@pytest.mark.parametrize("change", [removed, renamed, retyped])
+def test_a_required_field_that_is_not_as_it_was_is_named_and_the_others_go_on(
+    adapter: Adapter, warehouse: Warehouse, change: Change
+) -> None:
+    some(adapter, 4)
+    adapter.put(7, spoil=lambda document: change(document, adapter.required))
+    adapter.tick(seconds=1)
+    adapter.put(8)
+    settled(adapter)
+    if adapter.drift_breaks_the_file and change is not retyped:
+        told = warehouse.run().error
+        assert told and adapter.required in told
+    elif adapter.drift_breaks_the_file:
+        return  # every cell is text
+    else:
+        counts = warehouse.good().counts
+        assert (counts.received, counts.kept, counts.rejected) == (6, 5, 1)
+        [(errors, record)] = warehouse.query("select errors, record from ops.quarantine")
+        assert any(adapter.required in error for error in errors)
+        assert record == adapter.bytes_of(adapter.things[7])
+    good = expected(adapter)
+    del good[adapter.key(7)]
+    assert warehouse.marks() == good
+    # The source puts it right: the record is in, and a run is good again.
+    adapter.put(7)
+    settled(adapter)
+    if adapter.drift_breaks_the_file:
+        assert warehouse.run().error  # the broken file is still there, and still named
+    else:
+        warehouse.good()
+    assert warehouse.marks() == expected(adapter)

@@ -1,0 +1,149 @@
+"""Each safeguard is taken out of a copy of the code: the test that stands for it must go red.
+
+`old` must stand in the file exactly once; when it does not, the safeguard has moved and this table goes with it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.conftest import ROOT
+
+COPIED = ("ingestion", "warehouse", "settings", "local", "mock_apis", "tests", "pipeline.yml", "pyproject.toml")
+
+
+class Safeguard(NamedTuple):
+    """`file` with `old` replaced by `new` is the code without it; `test` is the one that must fail then."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    test: str
+
+
+BATCH, RULES, WINDOW = (
+    f"tests/{name}.py::" for name in ("warehouse/test_batch", "ingestion/test_rules", "ingestion/test_window")
+)
+HTTP, EMAIL = "tests/ingestion/test_http.py::", "tests/ingestion/test_email.py::"
+SAFEGUARDS = [
+    Safeguard(
+        "the lock of the stream",
+        "warehouse/writer.py",
+        'select pg_try_advisory_lock(hashtextextended(%s, 0))"',
+        'select %s::text is not null"',
+        BATCH + "test_rule_4_a_second_run_of_a_stream_is_refused_while_one_is_open",
+    ),
+    Safeguard(
+        "the fence",
+        "warehouse/batch.py",
+        "and stream = %s and fence = %s",
+        "and stream = %s and fence >= %s",
+        BATCH + "test_rule_4_a_paused_run_cannot_write_over_a_newer_one",
+    ),
+    Safeguard(
+        "the lookback",
+        "ingestion/window.py",
+        " - self.context.settings.lookback_of(self.name)",
+        "",
+        WINDOW + "test_rule_5_the_next_window_overlaps_by_the_lookback_and_an_empty_one_still_moves_the_watermark",
+    ),
+    Safeguard(
+        "the hash in the key",
+        "warehouse/migrate.py",
+        "primary key (record_key, record_version, content_hash)",
+        "primary key (record_key, record_version)",
+        BATCH + "test_rule_2_every_version_is_kept_once_with_its_exact_bytes",
+    ),
+    Safeguard(
+        "the frozen bound",
+        "ingestion/window.py",
+        'end = parse_time(window["end"], "end")',
+        "end = self.source_now() - self.settle",
+        WINDOW + "test_rule_5_a_window_that_was_broken_off_is_ended_as_it_was_begun",
+    ),
+    Safeguard(
+        "the time that a source is given to list a change",
+        "ingestion/window.py",
+        "end = (self.source_now() - self.settle)",
+        "end = self.source_now()",
+        WINDOW + "test_rule_5_the_upper_bound_is_fixed_at_the_start_and_the_watermark_moves_at_the_end",
+    ),
+    Safeguard(
+        "the retry",
+        "ingestion/http.py",
+        "if attempt == self._http.attempts:",
+        "if attempt:",
+        HTTP + "test_what_may_pass_is_tried_again",
+    ),
+    Safeguard(
+        "the look at the manifest after a lost connection",
+        "warehouse/writer.py",
+        "if (found := self._committed(batch.load_id)) is not None:",
+        "if (found := self._committed(batch.load_id)) is not None and not found:",
+        BATCH + "test_rule_1_a_batch_whose_commit_reply_was_lost_is_not_written_twice",
+    ),
+    Safeguard(
+        "the batch's one transaction",
+        "warehouse/batch.py",
+        "    with connection.transaction():\n        _move_bookmark",
+        "    if connection:\n        _move_bookmark",
+        BATCH + "test_rule_1_rows_rejects_bookmark_and_counts_are_one_transaction",
+    ),
+    Safeguard(
+        "the balance of the counts",
+        "ingestion/sync.py",
+        "        run.check_balance()\n",
+        "",
+        RULES + "test_rule_3_a_run_whose_counts_do_not_balance_fails_loudly",
+    ),
+    Safeguard(
+        "the check of a file before its first row",
+        "ingestion/csv_files.py",
+        'raise csv.Error(f"{len(row)} columns where the header has {len(header)}")',
+        "continue",
+        EMAIL + "test_nothing_of_a_broken_file_is_loaded_and_the_others_are",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    "safeguard",
+    [
+        pytest.param(
+            each,
+            id=each.name,
+            marks=pytest.mark.fault(f"Somebody removes {each.name}", f"`{each.test.partition('::')[2]}` goes red."),
+        )
+        for each in SAFEGUARDS
+    ],
+)
+def test_a_safeguard_that_is_removed_turns_its_test_red(safeguard: Safeguard, tmp_path: Path) -> None:
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, tmp_path / name)
+    file = tmp_path / safeguard.file
+    text = file.read_text()
+    assert text.count(safeguard.old) == 1, f"{safeguard.name} is not in {safeguard.file} as this table says"
+    file.write_text(text.replace(safeguard.old, safeguard.new))
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", safeguard.test],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 1, f"without {safeguard.name} its test stays green\n{done.stdout[-2000:]}{done.stderr}"
+    assert "1 failed" in done.stdout, done.stdout[-2000:]

@@ -1,0 +1,207 @@
+"""What a source has and what raw has, side by side in temporary tables: memory does not grow with either."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from itertools import islice
+from typing import Any, NamedTuple
+
+from psycopg import sql
+
+from warehouse.connection import connect
+
+AT_ONCE = 2_000
+SHOWN = 20
+
+TABLES = """
+create temporary table at_source (
+  key text, day date, amount numeric, currency text, kind text, updated_at timestamptz, created_at timestamptz,
+  of_stream text, of_key text
+);
+create temporary table in_raw (
+  key text, day date, amount numeric, currency text, kind text, version timestamptz, deleted boolean
+);
+create temporary table wanted (key text primary key, what text);
+create temporary table owed (stream text, key text, created_at timestamptz, primary key (stream, key));
+"""
+# A record that changed after the window's end, or after it was listed, is another run's affair.
+MOVING = """
+with moving as (
+  delete from at_source s using in_raw r
+  where r.key = s.key and not r.deleted and (s.updated_at > %(end)s or r.version > s.updated_at) returning s.key
+)
+delete from in_raw where key in (select key from moving)
+"""
+TWICE = "delete from at_source a using at_source b where a.key = b.key and a.ctid < b.ctid"
+HELD = "exists (select from in_raw r where r.key = s.key and not r.deleted)"
+DIFFERS = (
+    "(r.amount is distinct from s.amount or r.currency <> s.currency or r.kind <> s.kind or r.version < s.updated_at)"
+)
+DAYS = """
+select coalesce(s.day, r.day), coalesce(s.kind, r.kind), coalesce(s.currency, r.currency),
+  coalesce(s.records, 0), s.amount, coalesce(r.records, 0), r.amount
+from (select day, kind, currency, count(*) as records, sum(amount) as amount from at_source group by 1, 2, 3) s
+full join (
+  select day, kind, currency, count(*) as records, sum(amount) as amount from in_raw where not deleted group by 1, 2, 3
+) r on r.day = s.day and r.kind = s.kind and r.currency = s.currency
+where s.records is distinct from r.records or s.amount is distinct from r.amount
+order by 1, 2, 3
+"""
+
+
+class Day(NamedTuple):
+    """A day on which counts or sums are not the same; amounts are None where there are none."""
+
+    day: date
+    kind: str
+    currency: str
+    source_records: int
+    source_amount: Decimal | None
+    raw_records: int
+    raw_amount: Decimal | None
+
+
+class RawDocument(NamedTuple):
+    """The current version of a record as raw holds it."""
+
+    key: str
+    version: datetime
+    deleted: bool
+    data: bytes
+
+
+class Inventories:
+    """A context manager; one stream after the other is compared on its connection."""
+
+    def __init__(self, source: str, url: str | None = None):
+        self._source, self._url = source, url
+
+    def __enter__(self) -> Inventories:
+        self.connection = connect("loader", url=self._url, application=f"headwater reconcile {self._source}")
+        self.connection.execute(TABLES)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.connection.close()
+
+    def clear(self) -> None:
+        """Make room for the next stream; what earlier ones are owed stays."""
+        self.connection.execute("truncate at_source, in_raw, wanted")
+
+    def fill(self, table: str, columns: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Copy rows in steps, so that no transaction waits for a slow source."""
+        copying = sql.SQL(f"copy {table} ({columns}) from stdin")
+        rows = iter(rows)
+        while some := list(islice(rows, AT_ONCE)):
+            with self.connection.cursor() as cursor, cursor.copy(copying) as copy:
+                for row in some:
+                    copy.write_row(row)
+
+    def watermark(self, stream: str) -> datetime | None:
+        row = self._one("select watermark from ops.checkpoints where source = %s and stream = %s", stream)
+        return row[0] if row else None
+
+    def documents(
+        self, stream: str, since: datetime | None, keys: Sequence[str] | None = None
+    ) -> Iterator[RawDocument]:
+        """The current records of versions from `since` on (of these keys), streamed from one snapshot."""
+        question = sql.SQL(
+            "select distinct on (record_key) record_key, record_version, _deleted, source_data::text from {}"
+            " where (%(since)s::timestamptz is null or record_version >= %(since)s)"
+            " and (%(keys)s::text[] is null or record_key = any(%(keys)s))"
+            " order by record_key desc, record_version desc, _load_timestamp desc, content_hash desc"
+        ).format(sql.Identifier("raw", f"{self._source}_{stream}"))
+        with (
+            connect("loader", url=self._url, application=f"headwater reconcile {self._source}.{stream}") as reading,
+            reading.transaction(),
+            reading.cursor(name="documents") as cursor,
+        ):
+            cursor.itersize = 500
+            given = {"since": since, "keys": list(keys) if keys is not None else None}
+            for key, version, deleted, text in cursor.execute(question, given):
+                yield RawDocument(key, version, deleted, text.encode())
+
+    def files(self, stream: str) -> list[tuple[str, int, datetime]]:
+        """(name, size, time of change) of every loaded file, each name as it was loaded last."""
+        return self.connection.execute(
+            "select distinct on (name) name, size, modified_at from ops.files where source = %s and stream = %s"
+            " order by name, modified_at desc",
+            (self._source, stream),
+        ).fetchall()
+
+    def find(self, stream: str, end: datetime) -> tuple[int, int]:
+        """Note the keys that must be fetched; return how many are missing and how many differ."""
+        self.connection.execute(TWICE)
+        self.connection.execute("analyze at_source; analyze in_raw")
+        self.connection.execute(MOVING, {"end": end})
+        self.connection.execute(
+            f"insert into wanted select key, 'missing' from (select key from at_source s where not {HELD} union"
+            " select key from owed where stream = %(stream)s and created_at <= %(end)s) as absent"
+            " where not exists (select from ops.quarantine q where q.source = %(source)s and q.stream = %(stream)s"
+            " and q.record_key = absent.key and q.status = 'open')".encode(),
+            {"source": self._source, "stream": stream, "end": end},
+        )
+        self.connection.execute(
+            "insert into wanted select s.key, 'differing' from at_source s join in_raw r on r.key = s.key"
+            f" where not r.deleted and {DIFFERS} on conflict do nothing".encode()
+        )
+        found: dict[str, int] = dict(
+            self.connection.execute("select what, count(*) from wanted group by what").fetchall()
+        )
+        return found.get("missing", 0), found.get("differing", 0)
+
+    def owe(self) -> None:
+        """Note which records of other streams the listed ones are about."""
+        self.connection.execute(
+            "insert into owed select of_stream, of_key, min(created_at) from at_source where of_key is not null"
+            " group by 1, 2 on conflict do nothing"
+        )
+
+    def forget_held(self, stream: str) -> None:
+        """Strike what raw has from what this stream is owed; a record that was deleted there was had."""
+        self.connection.execute(
+            sql.SQL(
+                "delete from owed where stream = %s and exists (select from {} where record_key = owed.key)"
+            ).format(sql.Identifier("raw", f"{self._source}_{stream}")),
+            (stream,),
+        )
+
+    def still_wrong(self, keys: Sequence[str]) -> list[str]:
+        """Those of the wanted keys that are missing or differ by what in_raw says now."""
+        rows = self.connection.execute(
+            "select w.key from wanted w left join at_source s on s.key = w.key left join in_raw r on r.key = w.key"
+            " and not r.deleted where w.key = any(%s)"
+            f" and (r.key is null or (s.key is not null and {DIFFERS}))".encode(),
+            (list(keys),),
+        ).fetchall()
+        return [key for (key,) in rows]
+
+    def wanted(self, after: str, limit: int) -> list[str]:
+        rows = self.connection.execute(
+            "select key from wanted where key > %s order by key limit %s", (after, limit)
+        ).fetchall()
+        return [key for (key,) in rows]
+
+    def counts(self) -> tuple[int, int, int, int]:
+        """At the source, in raw, only in raw, in quarantine."""
+        row = self.connection.execute(
+            "select (select count(*) from at_source), (select count(*) from in_raw where not deleted),"
+            " (select count(*) from in_raw r where not deleted"
+            " and not exists (select from at_source where key = r.key)),"
+            f" (select count(*) from at_source s where not {HELD}"
+            " and not exists (select from wanted where key = s.key))".encode()
+        ).fetchone()
+        assert row is not None
+        return row
+
+    def days(self) -> list[Day]:
+        return [Day(*row) for row in self.connection.execute(DAYS).fetchall()]
+
+    def some(self, what: str) -> list[str]:
+        rows = self.connection.execute("select key from wanted where what = %s order by key limit %s", (what, SHOWN))
+        return [key for (key,) in rows.fetchall()]
+
+    def _one(self, question: str, *about: object) -> tuple[Any, ...] | None:
+        return self.connection.execute(question.encode(), (self._source, *about)).fetchone()

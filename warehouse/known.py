@@ -1,0 +1,87 @@
+"""What the warehouse knows already of one stream: its loaded files, and the rows that stand for its records now.
+
+For sources that tell a change only by comparison: a day that is exported again, a row that is not there any more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from psycopg import sql
+
+Ask = Callable[[sql.Composed, dict[str, Any]], list[tuple[Any, ...]]]
+
+# The current row of a record, as everywhere: the newest version, then the last loaded.
+_NEWEST = sql.SQL("record_key, record_version desc, _load_timestamp desc, content_hash desc")
+_MINE = sql.SQL("source = %(source)s and stream = %(stream)s")
+
+
+class CurrentRow(NamedTuple):
+    """The row that stands for a record now, by the SHA-256 of its bytes."""
+
+    version: datetime
+    content_hash: bytes
+    deleted: bool
+
+
+class Known:
+    """Questions about what is committed; `ask` runs one of them with the source's and the stream's name."""
+
+    def __init__(self, source: str, stream: str, ask: Ask):
+        self._ask, self._table = ask, sql.Identifier("raw", f"{source}_{stream}")
+
+    def objects(self, names: Sequence[str]) -> set[tuple[str, str]]:
+        """The (name, ETag) of these objects as each was loaded last; what it once was is not what it is."""
+        question = sql.SQL(
+            "select distinct on (name) name, etag from ops.files where {} and name = any(%(names)s)"
+            " order by name, loaded_at desc, modified_at desc"
+        ).format(_MINE)
+        return {(name, etag) for name, etag in self._ask(question, {"names": list(names)})}
+
+    def has_files_under(self, prefix: str) -> bool:
+        """Whether any file was loaded whose name begins so."""
+        question = sql.SQL("select 1 from ops.files where {} and starts_with(name, %(prefix)s) limit 1").format(_MINE)
+        return bool(self._ask(question, {"prefix": prefix}))
+
+    def current(self, keys: Sequence[str]) -> dict[str, CurrentRow]:
+        """The current rows of those of the records that are there."""
+        columns = "record_key, record_version, content_hash, _deleted"
+        question = sql.SQL(
+            f"select distinct on (record_key) {columns} from {{}} where record_key = any(%(keys)s) order by {{}}"
+        ).format(self._table, _NEWEST)
+        return {key: CurrentRow(*row) for key, *row in self._ask(question, {"keys": list(keys)})}
+
+    def versions(self, records: Sequence[tuple[str, bytes]], said_at: datetime) -> list[datetime]:
+        """The version of each record (key, bytes) that the source said at `said_at`, in a source that dates files.
+
+        A record that stands as it is keeps the version it has, so that it is not stored again.
+        """
+        current, found = self.current([key for key, _ in records]), []
+        for key, data in records:
+            row, version = current.get(key), said_at
+            if row and row.content_hash == hashlib.sha256(data).digest():
+                if not row.deleted:
+                    version = row.version
+                elif row.version == said_at:  # told as deleted and sent again within one tick of the source's clock
+                    version = said_at + timedelta(microseconds=1)
+            found.append(version)
+        return found
+
+    def live_keys(self, after: str, before: str, limit: int) -> list[str]:
+        """The first `limit` keys between the two, in the warehouse's order, whose records are not deleted."""
+        question = sql.SQL(
+            "select record_key from (select distinct on (record_key) record_key, _deleted from {} where record_key >"
+            " %(after)s and record_key < %(before)s order by {}) as newest where not _deleted limit %(limit)s"
+        ).format(self._table, _NEWEST)
+        return [key for (key,) in self._ask(question, {"after": after, "before": before, "limit": limit})]
+
+    def documents(self, keys: Sequence[str]) -> list[tuple[str, datetime, bytes]]:
+        """(key, version, bytes) of the current rows of these records."""
+        question = sql.SQL(
+            "select distinct on (record_key) record_key, record_version, source_data::text from {}"
+            " where record_key = any(%(keys)s) order by {}"
+        ).format(self._table, _NEWEST)
+        return [(key, version, text.encode()) for key, version, text in self._ask(question, {"keys": list(keys)})]
