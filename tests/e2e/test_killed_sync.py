@@ -64,7 +64,9 @@ def kept(url: str) -> dict[str, Any]:
                     from raw.{source}_{stream} order by 1, 2, 3"""
                 found[f"{source}.{stream}"] = connection.execute(query.encode()).fetchall()
         for table, columns in {
-            "checkpoints": "source, stream, state::text, watermark, last_record_at",
+            # The app's own clock is a database's and runs on, unlike the pretend shop's.
+            "checkpoints": "source, stream, case when source <> 'app' then state::text end,"
+            " case when source <> 'app' then watermark end, last_record_at",
             "quarantine": "source, stream, record, errors",
             "files": "source, stream, sha256, name, records",
         }.items():
