@@ -27,7 +27,15 @@ ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "headwater-test"
 # The wheel's program itself: the script that it puts into .venv/bin loses the exit code.
 COMPOSE_FOLDER = Path(compose.__file__).parent
-PORTS = ("AIRFLOW_PORT", "GRAFANA_PORT", "PROMETHEUS_PORT", "ALERTMANAGER_PORT", "POSTGRES_PORT", "MOCK_APIS_PORT")
+PORTS = (
+    "AIRFLOW_PORT",
+    "GRAFANA_PORT",
+    "PROMETHEUS_PORT",
+    "ALERTMANAGER_PORT",
+    "POSTGRES_PORT",
+    "MOCK_APIS_PORT",
+    "WEBHOOKS_PORT",
+)
 MARTS = (
     "daily_sales_by_region",
     "customer_lifetime_value",
@@ -119,14 +127,17 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def test_the_first_up_writes_random_secrets_for_the_owner_alone(stack: Stack) -> None:
     path = stack.checkout / ".env"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    words = [value for name, value in stack.secrets.items() if "PASSWORD" in name or "SECRET" in name]
+    secrets = {name: value for name, value in stack.secrets.items() if "PASSWORD" in name or "SECRET" in name}
+    # The pretend shop has one SFTP server for the emails and the uploads.
+    assert secrets.pop("UPLOADS_SFTP_PASSWORD") == secrets["EMAIL_SFTP_PASSWORD"]
+    words = list(secrets.values())
     assert len(set(words)) == len(words) >= 7
     assert all(len(word) >= 32 for word in words)
 
 
 def test_containers_are_non_root_limited_restarted_and_checked(stack: Stack) -> None:
     containers = stack.containers()
-    assert len(containers) == 11
+    assert len(containers) == 12
     for container in containers:
         name = container["Name"]
         once = container["Config"]["Labels"]["com.docker.compose.service"] == "init"
