@@ -10,7 +10,7 @@ fi
 # The mock's key is made at its first start, so it cannot stand in .env; a real server's key must.
 for name in EMAIL_SFTP_HOST_KEY UPLOADS_SFTP_HOST_KEY; do
   if [ "$(printenv "$name" || true)" = "of-the-mock" ]; then
-    key=$(python -c 'import urllib.request as r; print(r.urlopen("http://mock-apis:8000/_admin/sftp_host_key", timeout=30).read().decode().strip())')
+    key=$(python /opt/headwater/docker/mock_host_key.py)
     export "$name=$key"
   fi
 done
