@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -20,15 +21,21 @@ from mock_apis.world.world import World
 def served(world: World, **options: Any) -> Iterator[str]:
     """The base address of the whole application, served as `python -m mock_apis serve` serves it."""
     server = uvicorn.Server(config(create_app(WorldRef(world), **options)))
-    with listening("127.0.0.1", 0, "--port") as web:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [web]})
-        thread.start()
-        try:
-            deadline = time.monotonic() + 20
-            while not server.started:
-                assert thread.is_alive() and time.monotonic() < deadline, "the server did not start"
-                time.sleep(0.01)
-            yield f"http://127.0.0.1:{web.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join(20)
+    with listening("127.0.0.1", 0, "--port") as web, running(server, [web]):
+        yield f"http://127.0.0.1:{web.getsockname()[1]}"
+
+
+@contextmanager
+def running(server: uvicorn.Server, sockets: list[socket.socket] | None = None) -> Iterator[None]:
+    """The server in a thread, from the moment that it answers to the end of the block."""
+    thread = threading.Thread(target=server.run, kwargs={"sockets": sockets})
+    thread.start()
+    try:
+        deadline = time.monotonic() + 20
+        while not server.started:
+            assert thread.is_alive() and time.monotonic() < deadline, "the server did not start"
+            time.sleep(0.01)
+        yield
+    finally:
+        server.should_exit = True
+        thread.join(20)

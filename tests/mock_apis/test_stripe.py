@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +19,7 @@ from mock_apis.stripe.access import RateLimit
 from mock_apis.stripe.errors import StripeError
 from mock_apis.world.ref import WorldRef
 from mock_apis.world.world import World
+from tests.mock_apis.serving import running
 
 KEY = "sk_test_secret_of_tests"
 
@@ -31,17 +30,8 @@ def served(world: World, **options: Any) -> Iterator[str]:
     app = FastAPI()
     app.include_router(router(WorldRef(world), api_key=KEY, **options))
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", date_header=False))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        deadline = time.monotonic() + 20
-        while not server.started:
-            assert thread.is_alive() and time.monotonic() < deadline, "the server did not start"
-            time.sleep(0.01)
+    with running(server):
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/stripe"
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 @pytest.fixture(scope="module")
