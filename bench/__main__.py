@@ -33,6 +33,17 @@ def sync(rounds: Rounds = 3) -> None:
     measure(rounds)
 
 
+@app.command()
+def serve(
+    records: Annotated[int, typer.Option(min=1, help="How many charges it has.")] = 100_000,
+    port: Annotated[int, typer.Option(help="0: any free one.")] = 0,
+) -> None:
+    """A fast Stripe of nothing but charges, for STRIPE_API_URL; it prints its address and serves until killed."""
+    from bench.server import serve
+
+    serve(records, port)
+
+
 if __name__ == "__main__":
     with friendly_errors():
         app()
