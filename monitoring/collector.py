@@ -16,6 +16,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from monitoring.queries import Snapshot, read_snapshot
+from monitoring.reconciliations import reconciliation_metrics
+from monitoring.webhooks import webhook_metrics
 from settings import HeadwaterError, Pipeline, load_pipeline
 from warehouse import connect
 
@@ -68,7 +70,8 @@ class OpsCollector(Collector):
 
 def _families(ops: Snapshot, pipeline: Pipeline) -> Iterator[Metric]:
     yield from _streams(ops, pipeline)
-    yield from _reconciled(ops)
+    yield from webhook_metrics(ops.webhooks, pipeline)
+    yield from reconciliation_metrics(ops.reconciliations)
     yield from _delivery(ops)
     yield from _quality(ops)
 
@@ -96,12 +99,6 @@ def _streams(ops: Snapshot, pipeline: Pipeline) -> Iterator[Metric]:
         "pipeline_run_duration_seconds", "How long the last finished sync took.", labels=stream
     )
     quarantine = GaugeMetricFamily("pipeline_quarantine_open", "Rejected records nobody has dealt with.", labels=stream)
-    pending = GaugeMetricFamily(
-        "pipeline_webhook_pending", "Webhooks that are stored and not yet applied.", labels=stream
-    )
-    missed = CounterMetricFamily(
-        "pipeline_webhook_missed", "Versions that polling brought before a webhook did.", labels=stream
-    )
     # A configured stream starts at 0, or Prometheus could not see its first increase.
     for source, block in pipeline.sources.items():
         for name in block.streams:
@@ -115,10 +112,6 @@ def _streams(ops: Snapshot, pipeline: Pipeline) -> Iterator[Metric]:
             if key in ops.durations:
                 duration.add_metric(key, ops.durations[key])
             quarantine.add_metric(key, ops.quarantine.get(key, 0))
-            if key in ops.webhooks_missed:
-                missed.add_metric(key, ops.webhooks_missed[key])
-            if key in ops.webhooks_missed or key in ops.webhooks_pending:
-                pending.add_metric(key, ops.webhooks_pending.get(key, 0))
     target = GaugeMetricFamily(
         "pipeline_freshness_target_seconds", "How old the source may be, by pipeline.yml.", labels=["source"]
     )
@@ -128,23 +121,7 @@ def _streams(ops: Snapshot, pipeline: Pipeline) -> Iterator[Metric]:
     for source, block in pipeline.sources.items():
         target.add_metric([source], block.freshness.total_seconds())
         critical.add_metric([source], block.critical)
-    yield from (last, watermark, records, runs, duration, quarantine, pending, missed, target, critical)
-
-
-def _reconciled(ops: Snapshot) -> Iterator[Metric]:
-    """Absent until a stream was reconciled: nothing was found missing only where somebody looked."""
-    families = [
-        GaugeMetricFamily(f"pipeline_reconciliation_{name}", text, labels=["source", "stream"])
-        for name, text in (
-            ("missing", "Records that the newest reconciliation found missing in raw, before it fetched them."),
-            ("unrepaired", "Records that were still missing or different after the newest reconciliation."),
-            ("timestamp_seconds", "When the newest reconciliation ended."),
-        )
-    ]
-    for key, found in ops.reconciliations.items():
-        for family, value in zip(families, found, strict=True):
-            family.add_metric(key, value)
-    yield from families
+    yield from (last, watermark, records, runs, duration, quarantine, target, critical)
 
 
 def _delivery(ops: Snapshot) -> Iterator[Metric]:

@@ -7,9 +7,9 @@ from datetime import date, datetime, time, timedelta
 
 import psycopg
 
+from monitoring.reconciliations import Reconciliation, read_reconciliations
+from monitoring.webhooks import Key, Webhooks, read_webhooks
 from settings import Pipeline
-
-Key = tuple[str, str]  # source, stream
 
 NEWEST_CHECKED = "(select delivery_id from ops.check_results order by result_id desc limit 1)"
 NEWEST_PUBLISHED = (
@@ -26,8 +26,7 @@ class Snapshot:
     runs: dict[tuple[str, str, str], int]
     durations: dict[Key, float]
     quarantine: dict[Key, int]
-    webhooks_pending: dict[Key, int]
-    webhooks_missed: dict[Key, int]
+    webhooks: Webhooks
     delivery_status: str | None
     stale_sources: int
     published_at: float | None
@@ -37,7 +36,7 @@ class Snapshot:
     mart_rows: list[tuple[str, int]]
     checks: list[tuple[str, str, str, int, int]]
     quality_score: float | None
-    reconciliations: dict[Key, tuple[int, int, float]]  # missing, still wrong, when
+    reconciliations: list[Reconciliation]
 
 
 def read_snapshot(connection: psycopg.Connection, pipeline: Pipeline) -> Snapshot:
@@ -62,11 +61,7 @@ def read_snapshot(connection: psycopg.Connection, pipeline: Pipeline) -> Snapsho
         quarantine = connection.execute(
             "select source, stream, count(*) from ops.quarantine where status = 'open' group by source, stream"
         ).fetchall()
-        pending = connection.execute(
-            "select source, unnest(streams) as stream, count(*) from ops.webhook_events where status = 'pending'"
-            " group by 1, 2"
-        ).fetchall()
-        missed = connection.execute("select source, stream, missed from ops.webhook_streams").fetchall()
+        webhooks = read_webhooks(connection)
         delivery = connection.execute(
             "select status, cardinality(stale_sources) from ops.deliveries order by opened_at desc limit 1"
         ).fetchone()
@@ -84,11 +79,7 @@ def read_snapshot(connection: psycopg.Connection, pipeline: Pipeline) -> Snapsho
             "select metric, value from ops.scorecards where metric in ('delivered_on_time', 'quality_score')"
             " and day = (select day from ops.scorecards order by measured_at desc, day desc limit 1)"
         ).fetchall()
-        reconciled = connection.execute(
-            "select distinct on (source, stream) source, stream, missing, missing + differing - repaired,"
-            " extract(epoch from finished_at)::float8 from ops.reconciliations"
-            " order by source, stream, finished_at desc"
-        ).fetchall()
+        reconciliations = read_reconciliations(connection, pipeline)
         clock = connection.execute("select now(), min(started_at) from ops.runs").fetchone()
     assert clock is not None
     scores: dict[str, float | None] = dict(scored)
@@ -98,8 +89,7 @@ def read_snapshot(connection: psycopg.Connection, pipeline: Pipeline) -> Snapsho
         runs={(source, stream, status): count for source, stream, status, count in runs},
         durations={(source, stream): seconds for source, stream, seconds in durations},
         quarantine={(source, stream): count for source, stream, count in quarantine},
-        webhooks_pending={(source, stream): count for source, stream, count in pending},
-        webhooks_missed={(source, stream): count for source, stream, count in missed},
+        webhooks=webhooks,
         delivery_status=delivery[0] if delivery else None,
         stale_sources=delivery[1] if delivery else 0,
         published_at=published[0].timestamp() if published else None,
@@ -109,7 +99,7 @@ def read_snapshot(connection: psycopg.Connection, pipeline: Pipeline) -> Snapsho
         mart_rows=mart_rows,
         checks=checks,
         quality_score=scores.get("quality_score"),
-        reconciliations={(source, stream): tuple(found) for source, stream, *found in reconciled},
+        reconciliations=reconciliations,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg import sql
 
+from monitoring.reconciliations import Reconciliation, read_reconciliations
 from settings import Pipeline
 from warehouse import connect
 
@@ -65,6 +66,7 @@ class ReportData:
     card: list[tuple[str, str, float | None, str, str, str | None]]
     freshness: list[Freshness]
     quarantine: list[Quarantined]
+    reconciliations: list[Reconciliation]
     marts: list[MartRows]
 
 
@@ -90,6 +92,7 @@ def read_report(pipeline: Pipeline, url: str | None = None) -> ReportData:
         newest = _delivery(connection, "true order by opened_at desc")
         published = _delivery(connection, "status = 'published' order by published_at desc")
         freshness = _freshness(connection, pipeline, now[0])
+        reconciliations = read_reconciliations(connection, pipeline)
     with connect("reporter", url=url, application="headwater report") as connection, connection.transaction():
         connection.execute("set transaction isolation level repeatable read, read only")
         marts = _marts(connection)
@@ -105,6 +108,7 @@ def read_report(pipeline: Pipeline, url: str | None = None) -> ReportData:
         card=[row[1:] for row in card],
         freshness=freshness,
         quarantine=[Quarantined(*row) for row in quarantine],
+        reconciliations=reconciliations,
         marts=marts,
     )
 

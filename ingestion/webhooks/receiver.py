@@ -16,6 +16,7 @@ from fastapi import FastAPI, Request, Response
 from ingestion.webhooks import store
 from ingestion.webhooks.senders import Inbox
 from ingestion.webhooks.store import Told
+from ingestion.webhooks.tally import Tally
 from settings import HeadwaterError
 from warehouse.connection import connect
 
@@ -24,6 +25,7 @@ BODY_SECONDS = 10.0
 STORE_SECONDS = 4.0  # Shopify waits for five
 RETRY_AFTER = "30"
 STORERS = 4
+UNSIGNED = 401
 
 log = logging.getLogger(__name__)
 
@@ -64,8 +66,10 @@ class Storer:
         raise AssertionError
 
 
-def create_app(inboxes: Mapping[str, Inbox], *, url: str | None = None, stored: Callable[[], None]) -> FastAPI:
-    """`stored` is called after each new event, and must not wait."""
+def create_app(
+    inboxes: Mapping[str, Inbox], *, tally: Tally, url: str | None = None, stored: Callable[[], None]
+) -> FastAPI:
+    """`tally` counts; `stored` is called after each new event, and must not wait."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     storer = Storer(url)
 
@@ -86,8 +90,11 @@ def create_app(inboxes: Mapping[str, Inbox], *, url: str | None = None, stored: 
                 return Response(status_code=503, headers={"Retry-After": RETRY_AFTER})
         except Refused as refused:
             log.warning("webhooks/%s: refused with %s %s", source, refused.status, refused)
+            if refused.status == UNSIGNED:
+                tally.rejected(source)
             return Response(status_code=refused.status)
         if new:
+            tally.received(source)
             stored()
         return Response(status_code=200)
 
@@ -100,7 +107,7 @@ async def _checked(inbox: Inbox, request: Request) -> Told:
         raise Refused(415)
     body = await _body(request)
     if not inbox.sender.signed(request.headers, body, inbox.secrets, time.time()):
-        raise Refused(401)
+        raise Refused(UNSIGNED)
     try:
         return inbox.told(request.headers, body)
     except ValueError as error:

@@ -13,6 +13,7 @@ import uvicorn
 from ingestion.webhooks.apply import apply_pending
 from ingestion.webhooks.receiver import create_app
 from ingestion.webhooks.senders import inboxes
+from ingestion.webhooks.tally import Tally
 from settings import HeadwaterError, load_pipeline
 
 QUIET_SECONDS = 2.0  # a change comes as several events at once: they are applied together
@@ -23,10 +24,10 @@ log = logging.getLogger(__name__)
 
 
 class Applier:
-    """A thread that applies pending events soon after `wake`, and looks for leftovers every minute."""
+    """A thread that applies pending events soon after `wake`, looks for leftovers every minute, and keeps the tally."""
 
-    def __init__(self, url: str | None = None):
-        self._url = url
+    def __init__(self, tally: Tally, url: str | None = None):
+        self._tally, self._url = tally, url
         self._woken, self._ended = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="apply", daemon=True)
 
@@ -48,8 +49,9 @@ class Applier:
         while not self._ended.is_set():
             self._woken.wait(LONGEST_WAIT)
             if self._ended.wait(QUIET_SECONDS):
-                return
+                break
             self._woken.clear()
+            self._count()
             try:
                 for done in apply_pending(url=self._url, due_only=True):
                     log.info("%s.%s: %s events applied, %s new", done.source, done.stream, done.events, done.kept)
@@ -60,6 +62,13 @@ class Applier:
             except Exception:
                 # Events wait in the warehouse; what is wrong with one stream's code must not end the receiver.
                 log.exception("webhooks could not be applied")
+        self._count()
+
+    def _count(self) -> None:
+        try:
+            self._tally.keep(self._url)
+        except (HeadwaterError, psycopg.Error) as error:
+            log.error("webhooks are not counted for now: %s", error)
 
 
 def serve(host: str, port: int, url: str | None = None) -> None:
@@ -72,9 +81,10 @@ def serve(host: str, port: int, url: str | None = None) -> None:
             f"Cannot listen on {host}:{port}: {os.strerror(error.errno or 0).lower()}; choose another with --port."
         ) from error
     with listener:
-        applier = Applier(url).start()
+        tally = Tally(boxes)
+        applier = Applier(tally, url).start()
         try:
-            app = create_app(boxes, url=url, stored=applier.wake)
+            app = create_app(boxes, tally=tally, url=url, stored=applier.wake)
             config = uvicorn.Config(
                 app,
                 lifespan="off",

@@ -26,11 +26,12 @@ from ingestion.webhooks.apply import Applied, apply_pending
 from ingestion.webhooks.receiver import create_app
 from ingestion.webhooks.senders import inboxes
 from ingestion.webhooks.signatures import STRIPE_TOLERANCE_SECONDS, stripe_signed
+from ingestion.webhooks.tally import Tally
 from local.postgres import EmbeddedPostgres
 from mock_apis.webhooks import Target, WebhookSender
 from mock_apis.webhooks.sender import signed
 from mock_apis.world.world import World
-from settings import SettingsError, load_pipeline
+from settings import HeadwaterError, SettingsError, load_pipeline
 from tests.ingestion.conftest import Query
 from tests.ingestion.fake_stripe import FakeStripe
 from tests.ingestion.test_stripe import DAY, T0, change, some_charges
@@ -43,11 +44,16 @@ EVENTS = "select event_id, topic, status, deliveries, body from ops.webhook_even
 
 
 @pytest.fixture
-def client(clean_warehouse: str, monkeypatch: pytest.MonkeyPatch) -> TestClient:
+def tally() -> Tally:
+    return Tally(["stripe", "shopify"])
+
+
+@pytest.fixture
+def client(clean_warehouse: str, tally: Tally, monkeypatch: pytest.MonkeyPatch) -> TestClient:
     """A receiver that knows the secrets and applies nothing by itself."""
     monkeypatch.setenv("STRIPE_WEBHOOK_SECRET", f"{OLD}, {NEW}")
     monkeypatch.setenv("SHOPIFY_WEBHOOK_SECRET", SHOPIFY)
-    return TestClient(create_app(inboxes(load_pipeline()), stored=lambda: None))
+    return TestClient(create_app(inboxes(load_pipeline()), tally=tally, stored=lambda: None))
 
 
 @pytest.fixture
@@ -125,7 +131,7 @@ def test_an_event_is_stored_byte_for_byte_once_however_often_it_is_sent(client: 
 
 
 def test_what_is_not_signed_too_large_or_not_json_is_refused_without_a_reason(
-    client: TestClient, query: Query, monkeypatch: pytest.MonkeyPatch
+    client: TestClient, tally: Tally, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(receiver, "LARGEST_BODY", 1000)
     body = b'{"id": "evt_1", "type": "charge.captured", "created": 1}'
@@ -149,6 +155,31 @@ def test_what_is_not_signed_too_large_or_not_json_is_refused_without_a_reason(
     assert client.post("/webhooks/shopify", content=b"{}", headers=shop).status_code == 401
     assert client.post("/webhooks/email", content=body, headers=good).status_code == 404
     assert query("select count(*) from ops.webhook_events") == [(0,)]
+    tally.keep()
+    assert query("select * from ops.webhook_inboxes order by 1") == [("shopify", 0, 1), ("stripe", 0, 4)]
+
+
+def test_what_came_is_counted_once_and_again_after_a_restart(client: TestClient, tally: Tally, query: Query) -> None:
+    def came() -> list[tuple[Any, ...]]:
+        return query("select * from ops.webhook_inboxes order by 1")
+
+    def post(event_id: str) -> None:
+        body = json.dumps({"id": event_id, "type": "charge.captured", "created": 1}).encode()
+        assert client.post("/webhooks/stripe", content=body, headers=by_stripe(body)).status_code == 200
+
+    tally.keep()
+    assert came() == [("shopify", 0, 0), ("stripe", 0, 0)]
+    for event_id in ("evt_1", "evt_2", "evt_2"):
+        post(event_id)
+    with pytest.raises(HeadwaterError):
+        tally.keep("postgresql://nobody:none@127.0.0.1:1/none")
+    for _ in range(2):
+        tally.keep()
+        assert came() == [("shopify", 0, 0), ("stripe", 2, 0)]
+    later = Tally(["stripe"])
+    later.received("stripe")
+    later.keep()
+    assert came()[1] == ("stripe", 3, 0)
 
 
 def test_privacy_topics_are_stored_and_stay_pending(client: TestClient, query: Query) -> None:

@@ -38,6 +38,25 @@ select source, stream, 'k' || number, 'x', decode(md5(source || number), 'hex'),
 from ops.loads, generate_series(1, case source when 'shopify' then 7 else 2 end) as number
 where stream in ('orders', 'events')
 """
+WEBHOOKS = """
+insert into ops.webhook_inboxes values ('stripe', 120, 3);
+insert into ops.webhook_streams (source, stream, since, missed) values ('stripe', 'charges', now() - interval '1 d', 4);
+insert into ops.webhook_events (source, event_id, topic, occurred_at, body, headers, streams, received_at, status)
+values
+  ('stripe', 'evt_1', 'charge.captured', now(), 'b', '{}', '{charges}', now() - interval '2 h', 'pending'),
+  ('stripe', 'evt_2', 'charge.refunded', now(), 'b', '{}', '{charges,refunds}', now() - interval '1 h', 'pending'),
+  ('stripe', 'evt_3', 'charge.captured', now(), 'b', '{}', '{charges}', now() - interval '4 d', 'failed'),
+  ('shopify', 'w-1', 'customers/redact', now(), 'b', '{}', '{}', now() - interval '9 d', 'pending')
+"""
+RECONCILED = """
+insert into ops.reconciliations (reconciliation_id, source, stream, window_end, at_source, in_raw, missing, differing,
+  repaired, only_in_raw, in_quarantine, details, finished_at)
+values
+  (gen_random_uuid(), 'stripe', 'charges', now(), 900, 900, 0, 0, 0, 0, 0, '{}', now() - interval '8 d'),
+  (gen_random_uuid(), 'stripe', 'charges', now(), 1000, 995, 5, 2, 6, 0, 0, '{}', now() - interval '1 d'),
+  (gen_random_uuid(), 'shopify', 'orders', now(), 500, 497, 3, 0, 3, 0, 0, '{}', now() - interval '1 d'),
+  (gen_random_uuid(), 'gone', 'orders', now(), 9, 0, 9, 0, 0, 0, 0, '{}', now() - interval '90 d')
+"""
 
 
 @pytest.fixture(scope="session")
@@ -54,6 +73,8 @@ def delivered(new_warehouse: Callable[[str], str]) -> str:
                 rejected = {"orders": 7, "events": 2}.get(stream, 0)
                 arrive(database, source, stream, at=now - age, received=500, rejected=rejected)
         database.execute(REJECT)
+        database.execute(WEBHOOKS)
+        database.execute(RECONCILED)
         new_candidate(url)
         database.execute("truncate marts_candidate.daily_sales_by_region")
         database.execute(HISTORY, {"last": last})

@@ -47,6 +47,39 @@ def test_it_says_what_ops_holds(delivered: str) -> None:
     assert 0 < (value("pipeline_quality_score") or 0) < 100
 
 
+def test_it_says_how_webhooks_stand(delivered: str) -> None:
+    value = reader(delivered)
+    charges, refunds = ({"source": "stripe", "stream": stream} for stream in ("charges", "refunds"))
+    assert value("pipeline_webhook_received_total", source="stripe") == 120
+    assert value("pipeline_webhook_signatures_rejected_total", source="stripe") == 3
+    assert value("pipeline_webhook_dead_letters", source="stripe") == 1
+    assert value("pipeline_webhook_pending", **charges) == 2
+    assert value("pipeline_webhook_pending", **refunds) == 1
+    oldest = "pipeline_webhook_oldest_pending_timestamp_seconds"
+    assert [time.time() - (value(oldest, **key) or 0) for key in (charges, refunds)] == [
+        pytest.approx(7200, abs=300),
+        pytest.approx(3600, abs=300),
+    ]
+    assert value("pipeline_webhook_missed_total", **charges) == 4
+    for name, labels in (("received_total", {}), ("dead_letters", {}), ("pending", {"stream": "orders"})):
+        assert value(f"pipeline_webhook_{name}", source="shopify", **labels) is None
+
+
+def test_it_says_what_the_newest_reconciliation_found(delivered: str) -> None:
+    value = reader(delivered)
+
+    def found(source: str, stream: str) -> list[float | None]:
+        names = ("missing", "differing", "repaired", "unrepaired")
+        return [value(f"pipeline_reconciliation_{name}", source=source, stream=stream) for name in names]
+
+    assert found("stripe", "charges") == [5, 2, 6, 1]
+    assert found("shopify", "orders") == [3, 0, 3, 0]
+    # Never compared; and a source that pipeline.yml no longer has.
+    assert found("email", "events") == found("gone", "orders") == [None] * 4
+    ended = value("pipeline_reconciliation_timestamp_seconds", source="stripe", stream="charges")
+    assert time.time() - (ended or 0) == pytest.approx(86400, abs=300)
+
+
 def test_an_empty_warehouse_claims_nothing(new_warehouse: Callable[[str], str]) -> None:
     value = reader(new_warehouse("monitoring_empty"))
     assert value("pipeline_records_total", source="stripe", stream="charges", result="kept") == 0
