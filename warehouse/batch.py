@@ -6,7 +6,7 @@ import hashlib
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import psycopg
@@ -102,6 +102,7 @@ class Run(NamedTuple):
 
 def write(connection: psycopg.Connection, run: Run, batch: Batch) -> Counts:
     """The transaction. Raises Fenced, and psycopg's errors; nothing of the batch stays then."""
+    _make_months(connection, run, batch)
     with connection.transaction():
         _move_bookmark(connection, run, batch)
         kept = _insert_rows(connection, run, batch) if batch.rows else 0
@@ -142,6 +143,15 @@ def write(connection: psycopg.Connection, run: Run, batch: Batch) -> Counts:
                     [(run.source, run.stream, *file, batch.load_id) for file in batch.files],
                 )
     return counts
+
+
+def _make_months(connection: psycopg.Connection, run: Run, batch: Batch) -> None:
+    """Before the transaction: it would keep other writers of the stream from making theirs until it ends."""
+    months = {(version.year, version.month): version for version in (row.version.astimezone(UTC) for row in batch.rows)}
+    if months:
+        connection.execute(
+            "select raw.make_months(%s, %s::timestamptz[])", (f"{run.source}_{run.stream}", list(months.values()))
+        )
 
 
 def _move_bookmark(connection: psycopg.Connection, run: Run, batch: Batch) -> None:

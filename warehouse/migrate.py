@@ -1,4 +1,4 @@
-"""Versioned migrations, the raw table of every stream in pipeline.yml, and the logins of the roles."""
+"""Versioned migrations, the raw tables, and the logins of the roles."""
 
 from __future__ import annotations
 
@@ -11,24 +11,10 @@ from psycopg import sql
 
 from settings import HeadwaterError, Pipeline, load_pipeline
 from warehouse.connection import connect
+from warehouse.raw_tables import create_raw_tables
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 LOCK = 7_230_411  # one migration of a database at a time
-
-RAW_TABLE = """
-create table if not exists raw.{table} (
-  record_key text not null,
-  record_version timestamptz not null,
-  content_hash bytea not null,
-  source_data json {compression} not null,
-  _load_id uuid not null,
-  _load_timestamp timestamptz not null default now(),
-  _extracted_at timestamptz not null,
-  _deleted boolean not null default false,
-  primary key (record_key, record_version, content_hash)
-);
-create index if not exists {index} on raw.{table} (_load_timestamp);
-"""
 
 
 def migrate(url: str | None = None, pipeline: Pipeline | None = None) -> list[str]:
@@ -58,7 +44,7 @@ def migrate(url: str | None = None, pipeline: Pipeline | None = None) -> list[st
                 raise HeadwaterError(
                     f"{path.name} was changed after it had been applied; undo the change and add a new migration."
                 )
-        applied += _create_raw_tables(connection, pipeline)
+        applied += create_raw_tables(connection, pipeline)
         _set_logins(connection)
     return applied
 
@@ -70,23 +56,6 @@ def _apply(connection: psycopg.Connection, path: Path, digest: str) -> None:
             connection.execute("insert into ops.migrations (name, sha256) values (%s, %s)", (path.name, digest))
     except psycopg.Error as error:
         raise HeadwaterError(f"Migration {path.name} failed and was undone: {str(error).splitlines()[0]}") from error
-
-
-def _create_raw_tables(connection: psycopg.Connection, pipeline: Pipeline) -> list[str]:
-    rows = connection.execute("select tablename from pg_tables where schemaname = 'raw'").fetchall()
-    existing = {name for (name,) in rows}
-    wanted = [f"{source}_{stream}" for source, block in pipeline.sources.items() for stream in block.streams]
-    missing = [table for table in wanted if table not in existing]
-    # Some builds of the server (the embedded wheel's is one) have no lz4; pglz is slower but the same to read.
-    lz4 = connection.execute(
-        "select 'lz4' = any(enumvals) from pg_settings where name = 'default_toast_compression'"
-    ).fetchone()
-    compression = sql.SQL("compression lz4") if lz4 and lz4[0] else sql.SQL("")
-    for table in missing:
-        names = {"table": sql.Identifier(table), "index": sql.Identifier(f"{table}_load_timestamp")}
-        with connection.transaction():
-            connection.execute(sql.SQL(RAW_TABLE).format(compression=compression, **names))
-    return [f"raw.{table}" for table in missing]
 
 
 def _set_logins(connection: psycopg.Connection) -> None:

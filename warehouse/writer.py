@@ -202,10 +202,11 @@ class StreamWriter:
                 raise StreamBusy(f"{lock} is being loaded by another run; wait for it to end, then run again.")
             time.sleep(0.1)
         table = f"raw.{self.source}_{self.stream}"
-        row = connection.execute("select to_regclass(%s)", (table,)).fetchone()
-        if not row or row[0] is None:
+        row = connection.execute("select relkind from pg_class where oid = to_regclass(%s)", (table,)).fetchone()
+        if not row or row[0] != "p":
             connection.close()
-            raise HeadwaterError(f"There is no table {table}; run `python -m warehouse migrate` (or `make migrate`).")
+            lack = "is not split into months yet" if row else "is not there"
+            raise HeadwaterError(f"The table {table} {lack}; run `python -m warehouse migrate` (or `make migrate`).")
         # A client whose machine is gone says no goodbye: the server asks after it, or the lock would be held for hours.
         connection.execute(
             "set lock_timeout = '10s'; set tcp_keepalives_idle = 30; set tcp_keepalives_interval = 10;"

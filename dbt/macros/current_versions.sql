@@ -2,8 +2,8 @@
   The current version of each record of a raw table: the newest by the source's own time, so that
   an older version that arrives late does not win. Ties go to the later load, then to the hash.
 
-  On an incremental run only the keys with rows loaded since the last run are looked at, and of
-  these only the ones whose current version is not the one that staging already holds.
+  On an incremental run only the rows loaded since the last run are looked at, however long the
+  history is: staging holds the newest of all that came before them.
 -#}
 {% macro current_versions(relation) %}
     select
@@ -17,11 +17,7 @@
         select distinct on (record_key) *
         from {{ relation }}
         {% if is_incremental() %}
-            where record_key in (
-                select loaded.record_key
-                from {{ relation }} as loaded
-                where loaded._load_timestamp >= {{ newest_seen('_load_timestamp', var('overlap')) }}
-            )
+            where _load_timestamp >= {{ newest_seen('_load_timestamp', var('overlap')) }}
         {% endif %}
         order by record_key, record_version desc, _load_timestamp desc, content_hash desc
     ) as newest
@@ -31,8 +27,8 @@
             from {{ this }} as known
             where
                 known._record_key = newest.record_key
-                and known._record_version = newest.record_version
-                and known._content_hash = newest.content_hash
+                and (known._record_version, known._load_timestamp, known._content_hash)
+                >= (newest.record_version, newest._load_timestamp, newest.content_hash)
         )
     {% endif %}
     -- A fence: without it the planner would clean the document again for each column that reads it.

@@ -24,6 +24,7 @@ def insert(connection: psycopg.Connection, table: str, version: str, record: Rec
     data = record if isinstance(record, str) else json.dumps(record)
     key = more.get("key") or _key(record)
     with connection.transaction():
+        connection.execute("select raw.make_months(%s, array[%s::timestamptz])", (table, version))
         connection.execute(
             sql.SQL(
                 "insert into raw.{} (record_key, record_version, content_hash, source_data, _load_id, _extracted_at,"

@@ -96,6 +96,7 @@ def test_staging_builds_on_whatever_a_contract_lets_in(
         for (source, stream), document in documents.items():
             columns = "record_key, record_version, content_hash, source_data, _load_id, _extracted_at"
             table = sql.Identifier("raw", f"{source}_{stream}")
+            connection.execute("select raw.make_months(%s, array[%s])", (f"{source}_{stream}", at))
             rows = 0
             with connection.cursor().copy(sql.SQL(f"copy {{}} ({columns}) from stdin").format(table)) as copy:
                 for rows, data in enumerate(records(source, stream, document), 1):

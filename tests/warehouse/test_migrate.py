@@ -73,6 +73,7 @@ def roles_url(new_warehouse: Callable[[str], str]) -> str:
     url = new_warehouse("roles")
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("create table marts.t (a int)")
+        connection.execute("select raw.make_months('shopify_orders', array[now()])")
         connection.execute("grant select on marts.t to reporter")
     return url
 

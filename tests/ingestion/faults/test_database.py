@@ -187,6 +187,7 @@ def test_a_file_that_cannot_grow_fails_the_run_and_loses_nothing(
     # of 16 MB: so the table is made larger than these before.
     execute(
         clean_warehouse,
+        "select raw.make_months('numbers_items', array['2026-03-01T00:00:00Z'::timestamptz]);"
         "insert into raw.numbers_items (record_key, record_version, content_hash, source_data, _load_id,"
         " _extracted_at, _deleted) select 'old' || n, '2026-03-01T00:00:00Z', '', to_json(repeat(md5(n::text), 40)),"
         " gen_random_uuid(), now(), false from generate_series(1, 30000) as n",
