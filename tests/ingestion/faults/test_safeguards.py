@@ -57,7 +57,7 @@ SAFEGUARDS = [
     ),
     Safeguard(
         "the hash in the key",
-        "warehouse/migrate.py",
+        "warehouse/raw_tables.py",
         "primary key (record_key, record_version, content_hash)",
         "primary key (record_key, record_version)",
         BATCH + "test_rule_2_every_version_is_kept_once_with_its_exact_bytes",
