@@ -1,0 +1,38 @@
+"""What the marts must say of a world, worked out from the world itself in plain Python.
+
+It shares nothing with the warehouse's SQL, so that the two can be held against
+each other to the cent. Amounts are integer cents of the shop's currency until
+they are written. A mart is a function in the file of its area, and a line in MARTS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from mock_apis.truth.customers import customer_lifetime_value
+from mock_apis.truth.email import email_campaign_performance
+from mock_apis.truth.products import product_performance
+from mock_apis.truth.revenue import daily_sales_by_region
+from mock_apis.truth.sale import Sale, is_sale
+from mock_apis.truth.writing import Row
+from mock_apis.world.world import World
+
+MARTS: dict[str, Callable[[World, list[Sale]], list[Row]]] = {
+    "daily_sales_by_region": daily_sales_by_region,
+    "customer_lifetime_value": customer_lifetime_value,
+    "product_performance": product_performance,
+    "email_campaign_performance": email_campaign_performance,
+}
+
+
+def truth(world: World) -> dict[str, Any]:
+    """`{"as_of": ISO time, "marts": {mart: rows by key}}` of the world at its `now`.
+
+    Money is text with two decimals, rates text with four or None, days ISO dates.
+    """
+    sales = [Sale.of(order) for order in world.orders.values() if is_sale(order)]
+    return {
+        "as_of": world.now.isoformat().replace("+00:00", "Z"),
+        "marts": {mart: rows(world, sales) for mart, rows in MARTS.items()},
+    }
