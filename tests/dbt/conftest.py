@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from dbt.contracts.graph.manifest import Manifest
 from warehouse import dbt_environment
 
 PROJECT = Path(__file__).resolve().parents[2] / "dbt"
+JUNE = datetime(2026, 6, 5, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -23,13 +25,13 @@ def run_dbt(warehouse_url: str, tmp_path_factory: pytest.TempPathFactory) -> Cal
     Rows of one test are seconds apart, so no overlap hides a watermark that is wrong.
     """
     home = tmp_path_factory.mktemp("dbt")
-    variables = {"as_of": "2026-06-05T00:00:00Z", "overlap": "0 seconds", "shop_timezone": "Europe/Berlin"}
+    variables = {"overlap": "0 seconds", "shop_timezone": "Europe/Berlin"}
 
-    def run(*command: str) -> RunExecutionResult:
+    def run(*command: str, as_of: datetime = JUNE) -> RunExecutionResult:
         places = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
         places += ["--target-path", str(home / "target"), "--log-path", str(home / "logs")]
         with pytest.MonkeyPatch.context() as patch:
-            for name, value in dbt_environment(warehouse_url).items():
+            for name, value in {**dbt_environment(warehouse_url), "DBT_AS_OF": as_of.isoformat()}.items():
                 patch.setenv(name, value)
             result = dbtRunner().invoke(["--quiet", *command, *places, "--vars", json.dumps(variables)])
         if result.exception:

@@ -6,15 +6,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
-from decimal import Decimal
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from psycopg import sql
-from psycopg.rows import dict_row
 
 from local.stack import Stack
 from settings import load_pipeline
@@ -52,14 +49,6 @@ class Platform:
         with psycopg.connect(self.stack.warehouse_url) as connection:
             return connection.execute(text.encode(), parameters).fetchall()
 
-    def mart(self, name: str, columns: list[str]) -> list[dict[str, Any]]:
-        """What readers see, written as the truth writes it."""
-        with psycopg.connect(self.stack.warehouse_url, row_factory=dict_row) as connection:
-            statement = sql.SQL("select {} from {}").format(
-                sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Identifier("marts", name)
-            )
-            return [{key: _plain(value) for key, value in row.items()} for row in connection.execute(statement)]
-
     def truth(self) -> dict[str, list[dict[str, Any]]]:
         marts: dict[str, list[dict[str, Any]]] = self.stack.shop.admin("GET", "truth").json()["marts"]
         return marts
@@ -68,14 +57,6 @@ class Platform:
         """`python -m <words>` with the stack's environment."""
         command = [sys.executable, "-m", *words]
         return subprocess.run(command, cwd=ROOT, env=self.stack.env, capture_output=True, text=True, timeout=300)
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    if isinstance(value, date):
-        return value.isoformat()
-    return value
 
 
 @pytest.fixture(scope="module")

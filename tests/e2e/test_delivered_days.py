@@ -4,25 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests import against_truth
 from tests.e2e.conftest import Platform
 
 
 def differences(platform: Platform) -> list[str]:
-    """Every row in which a mart is not what the pretend shop's own books say."""
-    found = []
-    for name, expected in platform.truth().items():
-        assert expected, f"the truth of {name} is empty"
-        columns = list(expected[0])
-        seen = sorted(map(_text, platform.mart(name, columns)))
-        said = sorted(map(_text, expected))
-        found += [f"{name}: only in the mart: {row}" for row in seen if row not in set(said)]
-        found += [f"{name}: only in the truth: {row}" for row in said if row not in set(seen)]
-        found += [f"{name}: {len(seen)} rows for {len(said)}"] if len(seen) != len(said) else []
-    return found
-
-
-def _text(row: dict[str, Any]) -> str:
-    return repr(sorted(row.items()))
+    return against_truth.differences(platform.stack.warehouse_url, "marts", platform.truth())
 
 
 def published(platform: Platform) -> list[tuple[Any, ...]]:

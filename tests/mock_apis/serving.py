@@ -18,9 +18,10 @@ from mock_apis.world.world import World
 
 
 @contextmanager
-def served(world: World, **options: Any) -> Iterator[str]:
+def served(world: World | WorldRef, **options: Any) -> Iterator[str]:
     """The base address of the whole application, served as `python -m mock_apis serve` serves it."""
-    server = uvicorn.Server(config(create_app(WorldRef(world), **options)))
+    ref = world if isinstance(world, WorldRef) else WorldRef(world)
+    server = uvicorn.Server(config(create_app(ref, **options)))
     with listening("127.0.0.1", 0, "--port") as web, running(server, [web]):
         yield f"http://127.0.0.1:{web.getsockname()[1]}"
 
