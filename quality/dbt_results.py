@@ -118,7 +118,7 @@ def _results(declared: dict[str, dict[str, Any]], ran: dict[str, dict[str, Any]]
         seconds = float(result.get("execution_time") or 0)
         yield CheckResult(*common, status, _observed(result, status), seconds, executed=status != "skipped")
     for unique_id, result in ran.items():
-        if unique_id in declared:
+        if unique_id in declared or unique_id.startswith("exposure."):  # dbt lists those too, and runs none
             continue
         # Hooks are in no section of the manifest that we count; anything else means that the two files do not match.
         kind = unique_id.split(".", 1)[0]
@@ -142,7 +142,8 @@ def _subject(node: dict[str, Any]) -> str:
     parents = (node.get("depends_on") or {}).get("nodes") or []
     attached = node.get("attached_node") or (parents[0] if parents else "")
     parts = attached.split(".")
-    table = ".".join(parts[2:]) if parts[0] == "source" else parts[-1]
+    # A versioned model ends with its version: model.headwater.daily_revenue.v1
+    table = ".".join(parts[2:]) if parts[0] == "source" else ".".join(parts[2:3])
     return ".".join(part for part in (table, node.get("column_name")) if part)
 
 

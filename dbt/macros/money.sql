@@ -44,3 +44,15 @@
 {% macro rate(numerator, denominator) -%}
     (({{ numerator }})::numeric / nullif({{ denominator }}, 0))::numeric(18, 4)
 {%- endmacro %}
+
+
+{#-
+  This row's share, by weight, of what its group has as a whole, in minor units. Each row gets what the rows up to it
+  are due, rounded, less what those before it got: so the shares add up to the whole, whatever was rounded.
+-#}
+{% macro share_of(whole, weight, group, position) -%}
+    {%- set all_weights = 'sum(' ~ weight ~ ') over (partition by ' ~ group ~ ')' -%}
+    {%- set up_to_here = 'sum(' ~ weight ~ ') over (partition by ' ~ group ~ ' order by ' ~ position ~ ')' -%}
+    round({{ whole }}::numeric * {{ up_to_here }} / {{ all_weights }})
+    - round({{ whole }}::numeric * ({{ up_to_here }} - {{ weight }}) / {{ all_weights }})
+{%- endmacro %}

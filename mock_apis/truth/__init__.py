@@ -13,13 +13,14 @@ from typing import Any
 from mock_apis.truth.customers import customer_lifetime_value
 from mock_apis.truth.email import email_campaign_performance
 from mock_apis.truth.products import product_performance
-from mock_apis.truth.revenue import daily_sales_by_region
+from mock_apis.truth.revenue import daily_revenue, daily_sales_by_region
 from mock_apis.truth.sale import Sale, is_sale
 from mock_apis.truth.writing import Row
 from mock_apis.world.world import World
 
 MARTS: dict[str, Callable[[World, list[Sale]], list[Row]]] = {
     "daily_sales_by_region": daily_sales_by_region,
+    "daily_revenue": daily_revenue,
     "customer_lifetime_value": customer_lifetime_value,
     "product_performance": product_performance,
     "email_campaign_performance": email_campaign_performance,

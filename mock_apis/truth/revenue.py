@@ -1,47 +1,114 @@
-"""Sales by day."""
+"""Sales by day: of each region, and of each product, region and segment of customers."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 
 from mock_apis.truth.sale import Amounts, Sale, region_of
-from mock_apis.truth.writing import Row, average, local_day, sums, text
+from mock_apis.truth.writing import Row, average, customer_key, local_day, median, sums, text
+from mock_apis.world.money import divide
 from mock_apis.world.world import World
 
 
-def daily_sales_by_region(world: World, sales: list[Sale]) -> list[Row]:
-    @dataclass
-    class Cell:
-        orders: int = 0
-        taxes: int = 0
-        shipping: int = 0
-        amounts: Amounts = field(default_factory=Amounts)
+@dataclass
+class Cell:
+    """What stands in one row, in cents; `orders` are the sales, each once."""
 
+    orders: set[int] = field(default_factory=set)
+    worth: list[int] = field(default_factory=list)
+    taxes: int = 0
+    shipping: int = 0
+    amounts: Amounts = field(default_factory=Amounts)
+
+    def sell(self, order_id: int, amounts: Amounts, taxes: int, shipping: int) -> None:
+        self.orders.add(order_id)
+        self.worth.append(amounts.gross - amounts.discounts)
+        self.amounts.add(Amounts(amounts.units, 0, amounts.gross, amounts.discounts, 0))
+        self.taxes += taxes
+        self.shipping += shipping
+
+    def row(self) -> Row:
+        return {
+            "orders": len(self.orders),
+            "units": self.amounts.units,
+            **sums(self.amounts),
+            "taxes": text(self.taxes),
+            "shipping": text(self.shipping),
+            "total_sales": text(self.amounts.net + self.taxes + self.shipping),
+        }
+
+
+def daily_sales_by_region(world: World, sales: list[Sale]) -> list[Row]:
     cells: dict[tuple[date, str], Cell] = defaultdict(Cell)
     for sale in sales:
         region = region_of(sale.order.country_code)
         cell = cells[local_day(world, sale.order.processed_at), region]
-        cell.orders += 1
-        cell.taxes += sale.taxes
-        cell.shipping += sale.shipping
-        total = sale.total
-        cell.amounts.add(Amounts(total.units, 0, total.gross, total.discounts, 0))
-        for returned_at, amount in sale.returned:
-            cells[local_day(world, returned_at), region].amounts.returns += amount
+        cell.sell(sale.order.id, sale.total, sale.taxes, sale.shipping)
+        for back in sale.returned:
+            cells[local_day(world, back.at), region].amounts.returns += back.amount
     return [
         {
             "day": day.isoformat(),
             "region": region,
-            "orders": cell.orders,
-            "units": cell.amounts.units,
-            **sums(cell.amounts),
-            "taxes": text(cell.taxes),
-            "shipping": text(cell.shipping),
-            "total_sales": text(cell.amounts.net + cell.taxes + cell.shipping),
-            "average_order_value": average(cell.amounts, cell.orders),
+            **cell.row(),
+            "average_order_value": average(cell.amounts, len(cell.orders)),
+            "median_order_value": median(cell.worth),
             "currency": world.currency,
         }
         for (day, region), cell in sorted(cells.items())
     ]
+
+
+def daily_revenue(world: World, sales: list[Sale]) -> list[Row]:
+    first = first_sales(sales)
+    cells: dict[tuple[date, str, str, str], Cell] = defaultdict(Cell)
+    for sale in sales:
+        order = sale.order
+        where = region_of(order.country_code), "new" if order.id in first else "returning"
+        day = local_day(world, order.processed_at)
+        product = {line.id: str(line.product_id or "unknown") for line in order.lines}
+        for line_id, taxes, shipping in shares(sale):
+            cells[day, product[line_id], *where].sell(order.id, sale.lines[line_id], taxes, shipping)
+        for back in sale.returned:
+            cells[local_day(world, back.at), product[back.line_id], *where].amounts.returns += back.amount
+    return [
+        {
+            "day": day.isoformat(),
+            "product_id": product_id,
+            "region": region,
+            "segment": segment,
+            **cell.row(),
+            "currency": world.currency,
+        }
+        for (day, product_id, region, segment), cell in sorted(cells.items())
+    ]
+
+
+def first_sales(sales: list[Sale]) -> set[int]:
+    """The order ids of each buyer's first sale."""
+    first: dict[str, Sale] = {}
+    for sale in sorted(sales, key=lambda each: (each.order.processed_at, str(each.order.id))):
+        first.setdefault(customer_key(sale.order), sale)
+    return {sale.order.id for sale in first.values()}
+
+
+def shares(sale: Sale) -> Iterator[tuple[int, int, int]]:
+    """(line id, taxes, shipping) of each line: its own taxes, and its part of the shipping and of the taxes on it.
+
+    Shared by what the lines were worth after discounts; each gets what is due up to it less what was given before.
+    """
+    lines = sorted(sale.order.lines, key=lambda line: str(line.id))
+    worth = {line.id: sale.lines[line.id].gross - sale.lines[line.id].discounts for line in lines}
+    if not sum(worth.values()):
+        worth = dict.fromkeys(worth, 1)
+    whole, upto = sum(worth.values()), 0
+    for line in lines:
+        before, upto = upto, upto + worth[line.id]
+        taxes, shipping = (
+            divide(amount * upto, whole) - divide(amount * before, whole)
+            for amount in (sale.order.shipping_tax.shop, sale.shipping)
+        )
+        yield line.id, line.tax.shop + taxes, shipping

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from mock_apis.world.model import Order
 from mock_apis.world.places import EU
@@ -31,13 +32,21 @@ class Amounts:
         self.returns += other.returns
 
 
+class Return(NamedTuple):
+    """A line of a refund: when, of which line of the order, what it was sold for."""
+
+    at: datetime
+    line_id: int
+    amount: int
+
+
 @dataclass(slots=True)
 class Sale:
     """A sale order and what each of its lines brought, returns to date included."""
 
     order: Order
     lines: dict[int, Amounts] = field(default_factory=dict)
-    returned: list[tuple[datetime, int]] = field(default_factory=list)
+    returned: list[Return] = field(default_factory=list)
 
     @classmethod
     def of(cls, order: Order) -> Sale:
@@ -52,7 +61,7 @@ class Sale:
                 amount = part.subtotal.shop - (part.tax.shop if order.taxes_included else 0)
                 sale.lines[part.line_id].returns += amount
                 sale.lines[part.line_id].units_returned += part.quantity
-                sale.returned.append((refund.created_at, amount))
+                sale.returned.append(Return(refund.created_at, part.line_id, amount))
         return sale
 
     @property

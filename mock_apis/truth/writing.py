@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import statistics
 from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -54,6 +55,11 @@ def average(amounts: Amounts, orders: int) -> str | None:
     if not orders:
         return None
     return rounded(Decimal(amounts.gross - amounts.discounts) / (100 * orders), "0.01")
+
+
+def median(amounts: list[int]) -> str | None:
+    """The middle of the amounts, in money, halfway between the two of an even number; None of none."""
+    return rounded(Decimal(statistics.median(amounts)) / 100, "0.01") if amounts else None
 
 
 def rate(part: int, whole: int) -> str | None:

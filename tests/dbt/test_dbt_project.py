@@ -41,6 +41,12 @@ def test_each_layer_reads_only_the_layer_before(models: list[ModelNode], manifes
     assert wrong == []
 
 
+def test_no_model_names_a_schema_itself(models: list[ModelNode]) -> None:
+    """Behind dbt's back there is neither lineage nor order."""
+    named = re.compile(r"\b(?:from|join)\s+(?:raw|ops|staging|intermediate|marts|marts_candidate)\.", re.IGNORECASE)
+    assert [model.name for model in models if named.search(model.raw_code)] == []
+
+
 def test_staging_stands_one_to_one_with_raw_and_never_joins(models: list[ModelNode], manifest: Manifest) -> None:
     staging = [model for model in models if model.schema == "staging"]
     assert len(staging) == len(manifest.sources)

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import psycopg
 import pytest
 from dbt.contracts.graph.manifest import Manifest
+from psycopg import sql
 from pretend_shop import PretendShop, pretend_shop
 
 from local.postgres import EmbeddedPostgres
@@ -40,6 +42,17 @@ def test_one_day(shop: PretendShop, run_dbt: Callable[..., Any]) -> None:
     shop.load()
     run_dbt("build", as_of=shop.ref.world.now)
     assert wrong(shop) == []
+
+
+def test_no_personal_data_has_reached_a_mart(shop: PretendShop) -> None:
+    world = shop.ref.world
+    people = {text.lower() for each in world.customers.values() for text in (each.email, each.phone) if text}
+    people |= {order.email.lower() for order in world.orders.values()}
+    with psycopg.connect(shop.warehouse) as connection:
+        for mart in MARTS:
+            rows = connection.execute(sql.SQL("select lower(t::text) from marts_candidate.{} t").format(sql.Identifier(mart)))
+            found = [row for (row,) in rows if any(text in row for text in people)]
+            assert found == [], mart
 
 
 def test_ten_days_one_by_one_and_from_scratch(shop: PretendShop, run_dbt: Callable[..., Any]) -> None:

@@ -94,6 +94,7 @@ def test_an_edited_order_and_its_return_on_a_later_day(world: World) -> None:
         "shipping": "4.12",
         "total_sales": "37.03",
         "average_order_value": "27.00",
+        "median_order_value": "27.00",
         "currency": "EUR",
     }
     assert (second["day"], second["orders"], second["returns"]) == ("2026-03-13", 0, "9.00")
@@ -136,6 +137,24 @@ def test_taxes_on_top_guests_and_what_has_no_product_or_country(world: World) ->
     assert found["product_performance"][-1]["product_id"] == "unknown"
 
 
+def test_revenue_by_product_shares_the_shipping_and_knows_a_buyers_first_order(world: World) -> None:
+    late = datetime(2026, 3, 12, 23, 30, tzinfo=UTC)
+    lamp = line(22, 1, 1190, 0, 190, product_id=2)
+    back = Refund(1, late, [RefundLine(1, 22, 1, euros(1190), euros(190))], euros(1190))
+    found = marts(
+        world,
+        order(2, [line(21, 2, 1190, 0, 380), lamp], processed_at=late, refunds=[back]),
+        order(1, [line(11, 1, 1190, 0, 190)]),
+    )["daily_revenue"]
+    assert [(row["day"], row["product_id"], row["segment"], row["orders"], row["net_sales"]) for row in found] == [
+        ("2026-03-10", "1", "new", 1, "10.00"),
+        ("2026-03-13", "1", "returning", 1, "20.00"),
+        ("2026-03-13", "2", "returning", 1, "0.00"),
+    ]
+    # 4.12 of shipping and 0.78 of taxes on it, by 20 and 10.
+    assert [(row["shipping"], row["taxes"]) for row in found[1:]] == [("2.75", "4.32"), ("1.37", "2.16")]
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -149,7 +168,7 @@ def test_taxes_on_top_guests_and_what_has_no_product_or_country(world: World) ->
 )
 def test_what_is_no_sale_counts_nowhere(world: World, change: dict[str, Any]) -> None:
     found = marts(world, order(1, [line(11, 1, 1190, 0, 190)], **change))
-    assert found["daily_sales_by_region"] == found["customer_lifetime_value"] == []
+    assert found["daily_sales_by_region"] == found["daily_revenue"] == found["customer_lifetime_value"] == []
     assert {row["orders"] for row in found["product_performance"]} == {0}
 
 
@@ -190,7 +209,7 @@ def test_the_marts_of_a_grown_world_agree_with_each_other() -> None:
     for column in ("gross_sales", "discounts", "returns", "net_sales"):
         totals = {
             sum(Decimal(row[column]) for row in found[mart])
-            for mart in ("daily_sales_by_region", "customer_lifetime_value", "product_performance")
+            for mart in ("daily_sales_by_region", "daily_revenue", "customer_lifetime_value", "product_performance")
         }
         assert len(totals) == 1 and totals != {Decimal(0)}, column
     assert sum(r["orders"] for r in found["daily_sales_by_region"]) == sum(

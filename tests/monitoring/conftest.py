@@ -16,7 +16,7 @@ from warehouse.publish import publish
 HISTORY = """
 insert into marts_candidate.daily_sales_by_region
 select day::date, region, orders, orders * 2, gross, gross * 0.06, returns, gross * 0.94 - returns, gross * 0.17,
-  orders * 4.9, gross * 1.11 - returns + orders * 4.9, gross * 0.94 / orders, 'EUR'
+  orders * 4.9, gross * 1.11 - returns + orders * 4.9, gross * 0.94 / orders, gross * 0.9 / orders, 'EUR'
 from (
   select day, region, orders, orders * (38 + extract(isodow from day)) as gross, orders * 2.4 as returns
   from generate_series(%(last)s::date - 29, %(last)s::date, interval '1 day') as day,

@@ -29,11 +29,14 @@ PROJECT = {
     "models/models.yml": """
 models:
   - name: sound
+    versions: [{v: 1}]
     columns:
       - {name: id, data_tests: [unique, not_null]}
       - {name: amount, data_tests: [{accepted_values: {arguments: {values: [6]}}}]}
   - name: broken
     columns: [{name: id, data_tests: [unique]}]
+exposures:
+  - {name: page, type: dashboard, owner: {name: Ada}, depends_on: [ref('sound')]}
 unit_tests:
   - name: amount_is_five
     model: sound
@@ -69,7 +72,7 @@ def test_every_declared_thing_has_its_row(clean_warehouse: str, target: Path) ->
     assert rows == [
         ("accepted_values", "sound.amount", "error", "failed", True),
         ("model", "staging.broken", "error", "errored", True),
-        ("model", "staging.sound", "error", "passed", True),
+        ("model", "staging.sound_v1", "error", "passed", True),
         ("not_null", "sound.id", "error", "passed", True),
         ("singular", "sound", "warn", "warned", True),
         ("unique", "broken.id", "error", "skipped", False),

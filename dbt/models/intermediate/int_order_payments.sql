@@ -5,16 +5,24 @@ with orders as (
     {{ where_changed() }}
 ),
 
-moved as (
-    select
-        order_id,
-        sum(amount_minor) filter (where kind in ('SALE', 'CAPTURE')) as paid_minor,
-        sum(amount_minor) filter (where kind = 'REFUND') as refunded_minor
-    from {{ ref('fct_order_transactions') }}
+steps as (
+    select * from {{ ref('fct_order_transactions') }}
     where
         status = 'SUCCESS'
         and order_id in (select orders.order_id from orders)
-    group by order_id
+),
+
+moved as (
+    select
+        steps.order_id,
+        -- A capture that follows a sale tells of the same money.
+        sum(steps.amount_minor) filter (
+            where steps.kind = 'SALE' or (steps.kind = 'CAPTURE' and parents.kind is distinct from 'SALE')
+        ) as paid_minor,
+        sum(steps.amount_minor) filter (where steps.kind = 'REFUND') as refunded_minor
+    from steps
+    left join steps as parents on steps.parent_transaction_id = parents.transaction_id
+    group by steps.order_id
 ),
 
 final as (

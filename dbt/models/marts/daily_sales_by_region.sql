@@ -1,3 +1,5 @@
+{{ config(indexes=[{'columns': ['day', 'region']}]) }}
+
 with days as (
     select
         day,
@@ -9,7 +11,9 @@ with days as (
         sum(returns_minor) as returns_minor,
         sum(gross_sales_minor - discounts_minor - returns_minor) as net_minor,
         sum(taxes_minor) as taxes_minor,
-        sum(shipping_minor) as shipping_minor
+        sum(shipping_minor) as shipping_minor,
+        percentile_cont(0.5) within group (order by gross_sales_minor - discounts_minor) filter (where orders = 1)
+            as median_minor
     from {{ ref('int_sales_movements') }}
     group by day, region
 ),
@@ -28,6 +32,7 @@ final as (
         {{ to_shop_currency('shipping_minor') }} as shipping,
         {{ to_shop_currency('net_minor + taxes_minor + shipping_minor') }} as total_sales,
         {{ to_shop_currency('(gross_minor - discounts_minor) / nullif(orders, 0)') }} as average_order_value,
+        {{ to_shop_currency('median_minor') }} as median_order_value,
         '{{ var("shop_currency") }}' as currency
     from days
 )

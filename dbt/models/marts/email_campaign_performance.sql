@@ -1,3 +1,5 @@
+{{ config(indexes=[{'columns': ['campaign_id']}]) }}
+
 with campaigns as (
     select * from {{ ref('dim_campaigns') }}
 ),

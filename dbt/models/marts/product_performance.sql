@@ -1,3 +1,5 @@
+{{ config(indexes=[{'columns': ['product_id']}]) }}
+
 with orders as (
     select * from {{ ref('fct_orders') }}
     where is_sale
