@@ -5,7 +5,7 @@ VENV := .venv/bin
 COMPOSE := $(PYTHON) docker/compose.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo local stop migrate test test-soak test-compose faults bench new-source lint format lock up down clean
+.PHONY: help install install-dev demo local stop migrate test test-soak test-compose metrics faults bench new-source lint format lock up down clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ test: install-dev ## unit, embedded-Postgres and end-to-end tests
 
 test-soak: install-dev ## kill every sync at every point of its work (20 minutes at most)
 	@HEADWATER_SOAK=1 $(VENV)/python -m pytest tests/ingestion/faults/test_kill_everywhere.py
+
+metrics: install ## renew docs/metrics.md out of the marts' own descriptions
+	@$(VENV)/python -m quality metrics --write
 
 faults: install-dev ## run the tests of what happens when something breaks; renew docs/faults.md
 	@$(VENV)/python -m pytest -p tests.faults_page --faults-page docs/faults.md -m fault

@@ -1,4 +1,4 @@
-"""`python -m quality`: check a candidate, write and show the scorecard."""
+"""`python -m quality`: check a candidate, write and show the scorecard, write the metric dictionary."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import typer
 from rich.console import Console
 
 from quality.checks import run_checks
+from quality.metrics import PAGE, page, parse
 from quality.scorecard import render, write_scorecard
 from settings import HeadwaterError, friendly_errors
 from warehouse import connect
 
 app = typer.Typer(
-    help="Delivery checks and the scorecard.",
+    help="Delivery checks, the scorecard and the metric dictionary.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -40,6 +41,18 @@ def scorecard(
     if write:
         write_scorecard()
     Console().print(render())
+
+
+@app.command()
+def metrics(
+    write: bool = typer.Option(False, "--write", help="Renew docs/metrics.md with it."),
+) -> None:
+    """Show the metric dictionary: what each number of the marts means, from the models' own descriptions."""
+    text = page(parse())
+    if write:
+        PAGE.write_text(text, encoding="utf-8")
+    else:
+        print(text, end="")
 
 
 def _newest_open() -> uuid.UUID:
