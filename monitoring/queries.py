@@ -48,11 +48,17 @@ def read_snapshot(connection: psycopg.Connection, pipeline: Pipeline) -> Snapsho
             " from ops.checkpoints"
         ).fetchall()
         records = connection.execute(
-            "select source, stream, sum(kept)::bigint, sum(already_there)::bigint, sum(rejected)::bigint"
-            " from ops.loads group by source, stream"
+            "select source, stream, sum(kept)::bigint, sum(already_there)::bigint, sum(rejected)::bigint from ("
+            " select source, stream, kept, already_there, rejected from ops.loads"
+            " union all select source, stream, kept, already_there, rejected from ops.pruned"
+            ") as ever group by source, stream"
         ).fetchall()
         runs = connection.execute(
-            "select source, stream, status, count(*) from ops.runs where kind = 'sync' group by source, stream, status"
+            "select source, stream, status, sum(count)::bigint from ("
+            " select source, stream, status, count(*) from ops.runs where kind = 'sync' group by source, stream, status"
+            " union all select source, stream, 'succeeded', succeeded from ops.pruned"
+            " union all select source, stream, 'failed', failed from ops.pruned"
+            ") as ever group by source, stream, status"
         ).fetchall()
         durations = connection.execute(
             "select distinct on (source, stream) source, stream, extract(epoch from finished_at - started_at)::float8"
