@@ -140,7 +140,8 @@ def replay(source: str, stream: str, *, pipeline: Pipeline | None = None, url: s
                 rows: list[RawRow] = []
                 passed: list[int] = []
                 for entry in entries:
-                    record = Record(entry.record, entry.record_version, entry.deleted, entry.origin)
+                    key = (entry.record_key or "") if reader.key_is_beside else ""
+                    record = Record(entry.record, entry.record_version, entry.deleted, entry.origin, key)
                     checked = check_record(record, reader, contract, entry.quarantined_at)
                     if isinstance(checked, RawRow):
                         rows.append(checked)
@@ -163,8 +164,8 @@ def replay(source: str, stream: str, *, pipeline: Pipeline | None = None, url: s
 def _open_entries(connection: psycopg.Connection[Any], source: str, stream: str, after: int) -> list[Any]:
     with connection.cursor(row_factory=namedtuple_row) as cursor:
         return cursor.execute(
-            "select quarantine_id, record, record_version, deleted, origin, quarantined_at from ops.quarantine"
-            " where source = %s and stream = %s and status = 'open' and quarantine_id > %s"
+            "select quarantine_id, record_key, record, record_version, deleted, origin, quarantined_at"
+            " from ops.quarantine where source = %s and stream = %s and status = 'open' and quarantine_id > %s"
             " order by quarantine_id limit %s",
             (source, stream, after, REPLAY_AT_ONCE),
         ).fetchall()

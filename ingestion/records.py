@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ingestion.contracts import Contract
+from ingestion.contracts import Contract, Verdict
 from ingestion.source import Record, Stream
 from warehouse.batch import RawRow, Reject
+
+GONE = b"null"  # the bytes of a deleted record of which the source says nothing more
 
 
 def check_record(record: Record, stream: Stream, contract: Contract, extracted_at: datetime) -> RawRow | Reject:
     """The record as a row for raw, or as a reject with every reason it has."""
-    document, errors = contract.check(record.data)
+    is_gone = record.deleted and record.data == GONE
+    document, errors = Verdict(None, []) if is_gone else contract.check(record.data)
     fields = document if isinstance(document, dict) else {}
-    key = stream.key_of(fields)
+    key = record.key or stream.key_of(fields)
     version = record.version
     if not errors:
         if not key or "\x00" in key:

@@ -25,13 +25,14 @@ class Record(NamedTuple):
     """One record, its bytes as the source sent them.
 
     `version` and `deleted` are set only where the bytes do not tell them (a Stripe object's time is its event's),
-    `origin` where the page's is not exact enough (a line of a file).
+    `origin` where the page's is not exact enough (a line of a file), `key` where it comes beside the bytes.
     """
 
     data: bytes
     version: datetime | None = None
     deleted: bool = False
     origin: str = ""
+    key: str = ""
 
 
 @dataclass(slots=True)
@@ -72,7 +73,7 @@ class Stream(ABC):
     """One raw table. `key` is the field that names a record; `version_field` the source's own time of its version.
 
     For a reconciliation: `in_files` when files are compared instead of records, `about_others` when its records name
-    those of other streams that raw must have too.
+    those of other streams that raw must have too. `key_is_beside`: its records carry their key beside their bytes.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Stream(ABC):
     version_field: str = "updated_at"
     in_files: ClassVar[bool] = False
     about_others: ClassVar[bool] = False
+    key_is_beside: bool = False
 
     def __init__(self, context: Context):
         self.context = context

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from ingestion import csv_files, file_stream, stripe_api  # noqa: F401 - warm in the parent that children fork from
+from ingestion import csv_files, file_stream, kafka_stream, stripe_api  # noqa: F401 - warm in the parent that children fork from
 from ingestion import sync as sync_module
 from ingestion.sources import email, shopify, stripe  # noqa: F401 - the same
 from settings import load_pipeline
@@ -78,6 +78,7 @@ def small_pages() -> None:
     shopify.Products.first = 6
     stripe_api.PAGE_SIZE = 30
     file_stream.PAGE_ROWS = 7
+    kafka_stream.PAGE_RECORDS = 7
 
 
 class Warehouse:
