@@ -350,15 +350,16 @@ def test_a_broker_that_goes_away_while_it_is_read_leaves_what_was_read(
 ) -> None:
     monkeypatch.setattr("ingestion.kafka_topic.READ_AHEAD_KB", 256)
     monkeypatch.setattr("ingestion.sync.BATCH_RECORDS", 1)
-    value = json.loads(level(1, 1)["value"]) | {"note": "x" * 20_000}
-    stock.send(*(level(each, 1) | {"value": json.dumps(value).encode()} for each in range(150)))
+    value = json.loads(level(1, 1)["value"]) | {"note": "x" * 50_000}  # far more than is on its way at any moment
+    messages = (level(each, 1, partition=each % PARTITIONS) for each in range(320))
+    stock.send(*(message | {"value": json.dumps(value).encode()} for message in messages))
     monkeypatch.setattr(kafka_stream, "PAGE_RECORDS", 5)
     pipeline = stock.pipeline()
     with pytest.raises(HeadwaterError, match="did not answer"):
         sync_stream("stock", "levels", pipeline=pipeline, on_progress=lambda _progress: stock.cluster.close())
     [(kept, received)] = query("select count(*), (select sum(received) from ops.loads) from raw.stock_levels")
-    assert kept == received == query(BOOKMARK)[0][0]["partitions"]["0"]["next"]
-    assert 0 < kept < 150
+    assert kept == received == sum(place["next"] for place in query(BOOKMARK)[0][0]["partitions"].values())
+    assert 0 < kept < 320
 
 
 def test_a_topic_that_is_not_there_is_named(stock: Stock) -> None:
