@@ -1,4 +1,4 @@
-"""`python -m ingestion`: sync a source, see how the streams stand, look after the quarantine."""
+"""`python -m ingestion`: sync or backfill a source, see how the streams stand, look after the quarantine."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from ingestion.backfill_door import backfill
 from ingestion.door import print_table, refuse_unknown
 from ingestion.new_source import new_source
 from ingestion.quarantine_door import app as quarantine_app
@@ -29,6 +30,7 @@ app = typer.Typer(
 app.add_typer(quarantine_app, name="quarantine")
 app.command("new-source")(new_source)
 app.command()(reconcile)
+app.command()(backfill)
 
 
 @app.command()

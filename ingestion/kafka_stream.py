@@ -46,6 +46,8 @@ class Place:
 class KafkaStream(Stream):
     """See ingestion/sources/kafka.py; `key_field`, `version_field` are None where the message's own serve."""
 
+    no_backfill = "a sync reads on from its offset through all that the topic holds, so there is nothing more to be read"
+
     def __init__(
         self,
         context: Context,
