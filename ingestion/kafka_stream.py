@@ -46,7 +46,7 @@ class Place:
 class KafkaStream(Stream):
     """See ingestion/sources/kafka.py; `key_field`, `version_field` are None where the message's own serve."""
 
-    no_backfill = "a sync reads on from its offset through all that the topic holds, so there is nothing more to be read"
+    no_backfill = "a sync reads on from its offset through all that the topic still holds"
 
     def __init__(
         self,
