@@ -34,6 +34,18 @@ def sync(rounds: Rounds = 3) -> None:
 
 
 @app.command()
+def versus(
+    records: Annotated[int, typer.Option(min=1_000, help="How many charges everyone loads.")] = 100_000,
+    rounds: Rounds = 3,
+    without: Annotated[list[str], typer.Option(help="A peer to leave out: dlt, dlt-arrow, singer.")] = [],  # noqa: B006
+) -> None:
+    """Headwater beside dlt, the Singer pair and plain COPY: the same charges into the same Postgres."""
+    from bench.versus import versus
+
+    versus(records, rounds, without)
+
+
+@app.command()
 def serve(
     records: Annotated[int, typer.Option(min=1, help="How many charges it has.")] = 100_000,
     port: Annotated[int, typer.Option(help="0: any free one.")] = 0,
