@@ -18,6 +18,7 @@ from bench.environments import PINS, environment, version
 from settings import HeadwaterError
 
 RAW = "raw.stripe_charges"
+DOOR = ("-m", "ingestion", "sync", "stripe", "charges", "--quiet")
 
 
 class Place(NamedTuple):
@@ -59,8 +60,9 @@ def _env(place: Place, **more: str) -> dict[str, str]:
 
 
 def _headwater(place: Place) -> tuple[Commands, dict[str, str]]:
-    door = [sys.executable, "-m", "ingestion", "sync", "stripe", "charges", "--quiet"]
-    return [door], _env(place, WAREHOUSE_URL=place.url, STRIPE_API_URL=place.address, STRIPE_API_KEY="any")
+    return [[sys.executable, *DOOR]], _env(
+        place, WAREHOUSE_URL=place.url, STRIPE_API_URL=place.address, STRIPE_API_KEY="any"
+    )
 
 
 def _copy(place: Place) -> tuple[Commands, dict[str, str]]:
@@ -172,7 +174,8 @@ CONTESTANTS: dict[str, Contestant] = {
     "singer": Contestant(
         "tap-stripe, target-postgres",
         "singer-io's tap with one window of time over all charges, all fields selected, piped into PipelineWise's"
-        " target (CSV by COPY, then an insert by primary key): 20,000 rows a batch, no metadata columns, no validation.",
+        " target (CSV by COPY, then an insert by primary key): 20,000 rows a batch, no metadata columns and no"
+        " validation.",
         "bench.charges",
         _singer,
         environments=("tap-stripe", "target-postgres"),

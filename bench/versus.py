@@ -6,21 +6,23 @@ after a checkpoint. Who has not as many rows afterwards as there are charges end
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 from psycopg import sql
 
-from bench.contestants import CONTESTANTS, RAW, Contestant, Place
+from bench.contestants import CONTESTANTS, DOOR, RAW, Contestant, Place
 from bench.copying import export
-from bench.measure import Run, measure
+from bench.measure import ROOT, Run, measure
+from bench.results import MILLION, Results
 from bench.server import serving
 from local.postgres import EmbeddedPostgres
 from settings import HeadwaterError
@@ -30,19 +32,9 @@ TRIAL = 1_000
 MEMORY_SIZES = (50_000, 2_000_000)
 
 
-@dataclass
-class Results:
-    """`runs` by contestant, and Headwater's by the number of charges where its memory was looked at."""
-
-    records: int
-    began: datetime
-    postgres: str
-    bytes_each: int = 0
-    runs: dict[str, list[Run]] = field(default_factory=dict)
-    memory: dict[int, Run] = field(default_factory=dict)
-
-
-def versus(records: int, rounds: int, without: Sequence[str] = (), memory: Sequence[int] = ()) -> Results:
+def versus(
+    records: int, rounds: int, without: Sequence[str] = (), memory_sizes: Sequence[int] = MEMORY_SIZES
+) -> Results:
     """Measure; each run is told on stderr. Raises HeadwaterError when a peer is missing, fails, or loses rows."""
     if unknown := sorted(set(without) - CONTESTANTS.keys() | ({"headwater", "copy"} & set(without))):
         peers = ", ".join(sorted(CONTESTANTS.keys() - {"headwater", "copy"}))
@@ -51,7 +43,7 @@ def versus(records: int, rounds: int, without: Sequence[str] = (), memory: Seque
     for each in chosen.values():
         each.install()
     with _ring() as ring:
-        results = Results(records, datetime.now(UTC), ring.version())
+        results = Results(records, datetime.now(UTC), ring.version(), load=[os.getloadavg()[0]])
         with serving(TRIAL) as address:
             ring.rows_for_copy(address, TRIAL)
             for each in chosen.values():  # a peer that does not work is noticed now
@@ -64,7 +56,9 @@ def versus(records: int, rounds: int, without: Sequence[str] = (), memory: Seque
                     run = ring.one(chosen[key], address, records)
                     results.runs.setdefault(key, []).append(run)
                     _tell(f"round {number + 1}: {chosen[key].title}", records, run)
-        results.memory = _memory(ring, memory)
+            results.stages = ring.stages(address, records)
+        results.memory = _memory(ring, memory_sizes)
+        results.load.append(os.getloadavg()[0])
     return results
 
 
@@ -74,7 +68,7 @@ def memory(sizes: Sequence[int] = MEMORY_SIZES) -> dict[int, Run]:
         return _memory(ring, sizes)
 
 
-def _memory(ring: _Ring, sizes: Sequence[int]) -> dict[int, Run]:
+def _memory(ring: Ring, sizes: Sequence[int]) -> dict[int, Run]:
     found = {}
     for size in sizes:
         with serving(size) as address:
@@ -92,18 +86,18 @@ def _tell(who: str, records: int, run: Run) -> None:
 
 
 @contextmanager
-def _ring() -> Iterator[_Ring]:
+def _ring() -> Iterator[Ring]:
     with tempfile.TemporaryDirectory(prefix="headwater-bench-") as name:
         folder = Path(name)
         folder.chmod(0o755)  # Postgres may have to run as another account
         postgres = EmbeddedPostgres(folder / "postgres")
         try:
-            yield _Ring(postgres.start(), folder)
+            yield Ring(postgres.start(), folder)
         finally:
             postgres.remove()
 
 
-class _Ring:
+class Ring:
     """One Postgres; each run gets a database in it that is made before and dropped after."""
 
     def __init__(self, postgres: EmbeddedPostgres, folder: Path):
@@ -111,8 +105,13 @@ class _Ring:
         migrate(postgres.create_database("template_warehouse"))
 
     def version(self) -> str:
+        """Postgres' release, and how it compresses long values."""
+        query = """select current_setting('server_version'),
+            (select 'lz4' = any(enumvals) from pg_settings where name = 'default_toast_compression')"""
         with psycopg.connect(self._postgres.url()) as connection:
-            return f"{connection.info.server_version // 10_000}.{connection.info.server_version % 10_000}"
+            row = connection.execute(query).fetchone()
+        assert row is not None
+        return f"Postgres {row[0]} {'with' if row[1] else 'without'} lz4"
 
     def one(self, contestant: Contestant, address: str, records: int) -> Run:
         with tempfile.TemporaryDirectory(dir=self._folder) as name:
@@ -130,18 +129,33 @@ class _Ring:
         Returns how many bytes a record has in the mean.
         """
         self._drop("template_copy")
-        contestant = CONTESTANTS["headwater"]
-        with tempfile.TemporaryDirectory(dir=self._folder) as name:
-            url = self._fresh("template_copy", contestant.template)
-            commands, env = contestant.prepare(Place(address, url, Path(name), self._rows))
-            measure(commands, env, self._postgres)
+        url = self._headwater("template_copy", address, [sys.executable, *DOOR], records)[0]
         with psycopg.connect(url, autocommit=True) as connection:
-            _expect(connection, contestant, records)
             export(connection, RAW, self._rows)
             row = connection.execute("select sum(bytes) / sum(received) from ops.loads").fetchone()
             connection.execute(sql.SQL("truncate {}").format(sql.Identifier(*RAW.split("."))))
         assert row is not None
         return int(row[0])
+
+    def stages(self, address: str, records: int) -> dict[str, float]:
+        """CPU seconds for a million charges by stage of the client, from a run whose stages are timed."""
+        said = self._headwater("bench", address, [sys.executable, "-m", "bench.stages"], records)[1]
+        self._drop("bench")
+        stages: dict[str, float] = json.loads(said)
+        return {stage: seconds * MILLION / records for stage, seconds in stages.items()}
+
+    def _headwater(self, database: str, address: str, command: list[str], records: int) -> tuple[str, str]:
+        """Run the command in Headwater's place; the database's URL and what it printed."""
+        contestant = CONTESTANTS["headwater"]
+        url = self._fresh(database, contestant.template)
+        with tempfile.TemporaryDirectory(dir=self._folder) as name:
+            _, env = contestant.prepare(Place(address, url, Path(name), self._rows))
+            done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True)
+        if done.returncode:
+            raise HeadwaterError(f"{' '.join(command[1:])} failed: {done.stderr.strip()[-1500:]}")
+        with psycopg.connect(url, autocommit=True) as connection:
+            _expect(connection, contestant, records)
+        return url, done.stdout
 
     def _fresh(self, name: str, template: str | None) -> str:
         self._drop(name)
