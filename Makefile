@@ -41,9 +41,10 @@ new-source: install ## write a REST source's files: NAME=helpdesk [STREAM=ticket
 	@$(VENV)/python -m ingestion new-source "$(NAME)" $(if $(URL),--url "$(URL)") $(if $(PAGING),--paging "$(PAGING)") \
 	  $(if $(STREAM),--stream "$(STREAM)")
 
-bench: install-dev ## measure the dbt stage and the syncs, as ratios within one run (5 minutes)
+bench: install-dev ## measure the dbt stage, the syncs, and charges beside dlt, Singer and COPY (20 minutes)
 	@$(VENV)/python -m bench dbt-stage
 	@$(VENV)/python -m bench sync
+	@$(VENV)/python -m bench versus --write
 
 lint: install-dev ## ruff, mypy and sqlfluff
 	$(VENV)/ruff check .
