@@ -1,4 +1,4 @@
-"""`python -m bench`: measure the dbt stage under Airflow, the syncs, and Headwater beside its peers. Minutes each."""
+"""`python -m bench`: measure the dbt stage under Airflow, the syncs, Headwater beside its peers, raw as it grows."""
 
 from __future__ import annotations
 
@@ -60,6 +60,19 @@ def memory(
     from bench.versus import MEMORY_SIZES, memory
 
     memory(records or MEMORY_SIZES)
+
+
+@app.command()
+def raw_growth(
+    rows: Annotated[
+        int, typer.Option(min=100_000, help="Of the large table; 10 million take some minutes.")
+    ] = 10_000_000,
+    rounds: Rounds = 10,
+) -> None:
+    """CPU for a new charge in a raw table of 10 thousand rows, and in one of 10 million."""
+    from bench.raw_growth import measure
+
+    measure(rows, rounds)
 
 
 @app.command()

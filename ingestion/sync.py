@@ -107,10 +107,14 @@ def copy_pages(
 ) -> RunResult:
     """Commit the pages batch by batch, to the last one; what was done. Raises what sync_stream raises."""
     run = _Run(writer, on_progress)
-    ahead = ReadAhead(pages, f"{writer.source}.{writer.stream}")
+    groups = _grouped(run.counted(pages))
+    ahead = ReadAhead(
+        (_batch(group, stream, contract, policy) for group in groups), f"{writer.source}.{writer.stream}"
+    )
     try:
-        for group in _grouped(run.watched(ahead)):
-            writer.commit(_batch(group, stream, contract, policy))
+        for batch in ahead:
+            run.report()
+            writer.commit(batch)
             run.report()
     finally:
         ahead.stop()
@@ -168,8 +172,8 @@ def _batch(group: list[Page], stream: Stream, contract: Contract, policy: Policy
     if rejects and policy == "stop":
         first = rejects[0]
         raise ContractBroken(
-            f"A record ({first.key or 'without a key'}, from {first.origin}) broke its contract and the policy is"
-            f" `stop`: {'; '.join(first.errors)}. Nothing of its batch was kept."
+            f"A record ({(first.key or 'without a key')[:100]}, from {first.origin}) broke its contract and the policy"
+            f" is `stop`: {'; '.join(first.errors)}. Nothing of its batch was kept."
         )
     skipped = len(rejects) if policy == "skip" else 0
     origin = group[0].origin if len(group) == 1 else f"{group[0].origin} … {group[-1].origin}"
@@ -223,11 +227,10 @@ class _Run:
     def seconds(self) -> float:
         return time.monotonic() - self._begun
 
-    def watched(self, pages: Iterable[Page]) -> Iterator[Page]:
+    def counted(self, pages: Iterable[Page]) -> Iterator[Page]:
         for page in pages:
             self.read += len(page.records)
             self.bytes += sum(len(record.data) for record in page.records)
-            self.report()
             yield page
 
     def report(self) -> None:
