@@ -108,9 +108,7 @@ def copy_pages(
     """Commit the pages batch by batch, to the last one; what was done. Raises what sync_stream raises."""
     run = _Run(writer, on_progress)
     groups = _grouped(run.counted(pages))
-    ahead = ReadAhead(
-        (_batch(group, stream, contract, policy) for group in groups), f"{writer.source}.{writer.stream}"
-    )
+    ahead = ReadAhead((_batch(group, stream, contract, policy) for group in groups), f"{writer.source}.{writer.stream}")
     try:
         for batch in ahead:
             run.report()
