@@ -102,7 +102,7 @@ def reaches(results: Results) -> list[Reach]:
         found.append(Reach("times the speed of the Singer pair", "at least 20", f"{times:.1f}", times >= 20))
     cpu = results.cpu("headwater")
     found.append(Reach("CPU seconds for a million charges", "at most 90", f"{cpu:.0f}", cpu <= 90))
-    peak = max(results.peak("headwater"), *(run.peak for run in results.memory.values()))
+    peak = max([results.peak("headwater"), *(run.peak for run in results.memory.values())])
     found.append(Reach("memory at the peak", "below 150 MB", f"{peak:.0f} MB", peak < 150))
     if len(results.memory) > 1:
         few, many = min(results.memory), max(results.memory)

@@ -78,6 +78,10 @@ def test_rows_and_reaches_are_those_of_the_runs() -> None:
 
 
 def test_the_page_and_the_table_tell_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    without_memory = some(copy=4, headwater=5)
+    without_memory.memory.clear()
+    print_table(without_memory)
+    assert "reached: memory at the peak: 85 MB" in capsys.readouterr().out
     results = some(copy=4, headwater=5, dlt_arrow=60)
     print_table(results)
     assert "reached: share of plain COPY's speed: 0.80 (wanted: at least 0.6)" in capsys.readouterr().out
