@@ -32,7 +32,8 @@ test: install-dev ## unit, embedded-Postgres and end-to-end tests
 	@$(VENV)/python -m pytest
 
 test-soak: install-dev ## kill every sync at every point of its work (20 minutes at most)
-	@HEADWATER_SOAK=1 $(VENV)/python -m pytest tests/ingestion/faults/test_kill_everywhere.py
+	@seq $$(nproc) | xargs -P 0 -I SHARE env HEADWATER_SOAK=SHARE/$$(nproc) \
+	  $(VENV)/python -m pytest tests/ingestion/faults/test_kill_everywhere.py
 
 faults: install-dev ## run the tests of what happens when something breaks; renew docs/faults.md
 	@$(VENV)/python -m pytest -p tests.faults_page --faults-page docs/faults.md -m fault
