@@ -151,7 +151,7 @@ class Stack:
 
     def _base_env(self) -> dict[str, str]:
         """The caller's environment without what would lead Airflow, dbt or the rooms elsewhere."""
-        sources = ("SHOPIFY_", "STRIPE_", "EMAIL_SFTP_", "UPLOADS_", "APP_DATABASE_", "MOCK_")
+        sources = ("SHOPIFY_", "STRIPE_", "EMAIL_SFTP_", "UPLOADS_", "APP_DATABASE_", "STOCK_KAFKA_", "MOCK_")
         foreign = ("AIRFLOW", "DBT_", "HEADWATER_STACK", *sources)
         mine = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         path = [str(Path(sys.executable).parent), mine.get("PATH", "")]

@@ -23,6 +23,7 @@ def create_app(
     shopify_restore: int = DEFAULT_RESTORE,
     stripe_key: str | None = None,
     host_key: Callable[[], str | None] = lambda: None,
+    kafka: str | None = None,
     remember: Callable[[int], None] = lambda days: None,
     webhooks: WebhookSender | None = None,
 ) -> App:
@@ -40,5 +41,5 @@ def create_app(
         webhooks = WebhookSender({})
     else:
         world_ref.on_advance = webhooks.tell
-    app.include_router(admin.router(world_ref, faults, host_key, remember, webhooks.counts))
+    app.include_router(admin.router(world_ref, faults, host_key, kafka, remember, webhooks.counts))
     return WorldClock(FaultLayer(app, faults), world_ref)

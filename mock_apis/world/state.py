@@ -26,6 +26,7 @@ from mock_apis.world.model import (
     StripeRefund,
     WebEvent,
 )
+from mock_apis.world.stock_model import StockChange
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ class State:
         self.loyalty_accounts: dict[int, LoyaltyAccount] = {}
         self.points_transactions: dict[int, PointsTransaction] = {}
         self.web_events: list[WebEvent] = []
+        self.stock_changes: list[StockChange] = []
 
         self._queue: list[tuple[datetime, int, Callable[..., None], tuple[Any, ...]]] = []
         self._scheduled = 0
