@@ -95,13 +95,12 @@ class StockTopic:
             reader.close()
 
     def _make_topic(self) -> None:
+        admin = AdminClient(self._settings)
+        if TOPIC in admin.list_topics(timeout=SECONDS).topics:
+            return
         wanted = NewTopic(TOPIC, PARTITIONS, 1, config={"retention.ms": "-1"})
-        for future in AdminClient(self._settings).create_topics([wanted], request_timeout=SECONDS).values():
-            try:
-                future.result()
-            except KafkaException as error:
-                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                    raise
+        for future in admin.create_topics([wanted], request_timeout=SECONDS).values():
+            future.result()
 
 
 def by_partition(world: World) -> dict[int, list[StockChange]]:
