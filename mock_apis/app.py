@@ -34,7 +34,8 @@ def create_app(
     """
     faults = Faults() if faults is None else faults
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-    app.include_router(shopify.router(world_ref, token=shopify_token, bucket=shopify_bucket, restore=shopify_restore))
+    limits = {"bucket": shopify_bucket, "restore": shopify_restore}
+    app.include_router(shopify.router(world_ref, token=shopify_token, faults=faults, **limits))
     app.include_router(stripe.router(world_ref, api_key=stripe_key))
     app.include_router(s3.router(world_ref))
     if webhooks is None:

@@ -21,6 +21,7 @@ from mock_apis.world.model import (
 )
 
 if TYPE_CHECKING:
+    from mock_apis.shopify.bulk import BulkOperations
     from mock_apis.world.world import World
 
 
@@ -94,11 +95,13 @@ class AddressNode:
 class Graph:
     """One state of the world with the look-ups that requests need, each made when first asked for.
 
-    `search_notes` is what the answer to the current request must say of its searches.
+    `search_notes` is what the answer to the current request must say of its searches, `base_url` where it was sent to.
     """
 
     world: World
+    bulk: BulkOperations
     search_notes: list[dict[str, Any]] = field(default_factory=list)
+    base_url: str = ""
     _sorted: dict[tuple[str, str], Ordered] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -141,6 +144,8 @@ class Graph:
                 return world.products.get(number)
             case "ProductVariant":
                 return self.variants.get(number)
+            case "BulkOperation":
+                return self.bulk.find(number)
             case "InventoryItem":
                 variant = self.variants.get(number)
                 return InventoryNode(variant.variant, variant.product) if variant else None

@@ -42,7 +42,8 @@ FILTERS: dict[str, dict[str, Reader]] = {
         "email": ("text", lambda order: {order.email.lower()}),
         "test": ("bool", lambda order: order.test),
     },
-    "Customer": TIMES | {"email": ("text", lambda customer: {customer.email.lower()})},
+    "Customer": {"id": TIMES["id"], "customer_date": TIMES["created_at"], "updated_at": TIMES["updated_at"]}
+    | {"email": ("text", lambda customer: {customer.email.lower()})},
     "Product": TIMES
     | {
         "status": ("text", lambda product: {product.status.lower()}),
