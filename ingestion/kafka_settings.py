@@ -39,7 +39,7 @@ def client_settings(source: str) -> dict[str, str]:
     found = {
         "bootstrap.servers": setting(f"{prefix}BOOTSTRAP_SERVERS"),
         "security.protocol": protocol,
-        "client.id": f"headwater {source}",
+        "client.id": f"headwater-{source}",
     }
     if protocol.startswith("SASL"):
         found |= {

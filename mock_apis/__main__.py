@@ -138,7 +138,7 @@ def serve(
         ),
     ] = None,
 ) -> None:
-    """Serve Shopify, Stripe, the email platform's SFTP and the analytics bucket until stopped."""
+    """Serve Shopify, Stripe, the email platform's SFTP, the analytics bucket and the stock's Kafka until stopped."""
     stock_topic = StockTopic(kafka) if kafka else None
 
     def announce(web: int, sftp: int, host_key: str) -> None:

@@ -1,4 +1,4 @@
-"""Serves the pretend shop over HTTP and SFTP until it is told to stop."""
+"""Serves the pretend shop over HTTP, SFTP and Kafka until it is told to stop."""
 
 from __future__ import annotations
 
