@@ -15,6 +15,7 @@ from confluent_kafka import Consumer
 
 from ingestion import kafka_stream
 from ingestion.contracts import Contract
+from ingestion.kafka_topic import Bounds, Topic
 from ingestion.quarantine import replay
 from ingestion.sync import RunResult, sync_stream
 from settings import HeadwaterError, Pipeline, SettingsError
@@ -107,17 +108,19 @@ def test_every_compression_is_read(stock: Stock, codec: str) -> None:
 
 
 def test_rule_5_what_comes_while_a_run_reads_belongs_to_the_next(stock: Stock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kafka_stream, "PAGE_RECORDS", 5)
-    stock.send(*(level(each, 5) for each in range(20)))
-    pipeline, later = stock.pipeline(), [level(each, 4) for each in range(7)]
+    """Also when it is fetched with what belongs to this one."""
+    stock.send(*(level(each, 5, partition=each % 2) for each in range(20)))
+    ask, later = Topic.bounds, [level(each, 4, partition=each % 3) for each in range(30)]
 
-    def send_more(progress: object) -> None:
-        if later:
-            stock.send(*later)
-            later.clear()
+    def ask_and_send_more(topic: Topic) -> dict[int, Bounds]:
+        answer = ask(topic)
+        stock.send(*later)
+        later.clear()
+        return answer
 
-    assert sync_stream("stock", "levels", pipeline=pipeline, on_progress=send_more).counts.received == 20
-    assert stock.sync().counts.received == 7
+    monkeypatch.setattr(Topic, "bounds", ask_and_send_more)
+    assert stock.sync().counts.received == 20
+    assert stock.sync().counts.received == 30
 
 
 @pytest.mark.fault(
