@@ -24,7 +24,7 @@ NOTES = (
 def print_table(results: Results) -> None:
     """The table, and the reaches below it."""
     title = f"{results.records:,} charges, {len(results.runs['copy'])} rounds"
-    columns = ("", "charges/s", "to Headwater", "CPU s a million", "peak MB")
+    columns = ("", "charges/s", "Headwater is x as fast", "CPU s a million", "peak MB")
     report = Report(title, columns, *NOTES, *(_said(each) for each in reaches(results)))
     for row in rows(results):
         report.add(

@@ -47,7 +47,7 @@ class Results:
 
 
 class Row(NamedTuple):
-    """One contestant: the median rate with its range, to Headwater's; CPU seconds for a million; megabytes."""
+    """One contestant: the median rate with its range, Headwater's rate to it, CPU seconds for a million, megabytes."""
 
     title: str
     rate: float
