@@ -44,6 +44,12 @@ def measure(commands: Sequence[Sequence[str]], env: Mapping[str, str], postgres:
     return Run(found["seconds"], found["cpu"], postgres_cpu(postgres) - before, found["peak"])
 
 
+def cpu_of(pid: int) -> float:
+    """CPU seconds of a process since its start, without its children's."""
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
+
+
 def postgres_cpu(postgres: EmbeddedPostgres) -> float:
     """CPU seconds of the server since its start: of every process that lives, and of those that it has outlived."""
     postmaster = psutil.Process(int((postgres.data / "postmaster.pid").read_text().split()[0]))

@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from bench.contestants import CONTESTANTS
 from bench.machine import Report
 from bench.picture import draw
-from bench.results import Results, reaches, rows
+from bench.results import Results, limits, reaches, rows
 
 NOTES = (
     "The median of the rounds, with the least and the most; whole processes, Python's start and imports among them.",
@@ -25,7 +25,7 @@ def print_table(results: Results) -> None:
     """The table, and the reaches below it."""
     title = f"{results.records:,} charges, {len(results.runs['copy'])} rounds"
     columns = ("", "charges/s", "Headwater is x as fast", "CPU s a million", "peak MB")
-    report = Report(title, columns, *NOTES, *(_said(each) for each in reaches(results)))
+    report = Report(title, columns, *NOTES, *map(_said, reaches(results)), *limits(results))
     for row in rows(results):
         report.add(
             row.title,
@@ -55,6 +55,7 @@ def write_page(results: Results, command: str, docs: Path) -> None:
         headwater=by_title[ours],
         copy=by_title[limit],
         reaches=reaches(results),
+        limits=limits(results),
         memory=results.memory,
         stages=results.stages,
         contestants=[CONTESTANTS[key] for key in CONTESTANTS if key in results.runs],

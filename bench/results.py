@@ -12,17 +12,23 @@ from bench.contestants import CONTESTANTS
 from bench.measure import Run
 
 MILLION = 1_000_000
+DLT_TIMES = 6
 SAME = 1.1  # a peak that is no more than a tenth above the other counts as the same
 
 
 @dataclass
 class Results:
-    """`runs` by contestant; `memory` and `stages` are Headwater's: by number of charges, and CPU seconds by stage."""
+    """`runs` by contestant; `memory` and `stages` are Headwater's: by number of charges, and CPU seconds by stage.
+
+    `server_cpu` and `stages` are for a million charges; `load` is the machine's before and after.
+    """
 
     records: int
     began: datetime
     postgres: str
+    cores: int
     bytes_each: int = 0
+    server_cpu: float = 0.0
     load: list[float] = field(default_factory=list)
     runs: dict[str, list[Run]] = field(default_factory=dict)
     memory: dict[int, Run] = field(default_factory=dict)
@@ -70,6 +76,24 @@ class Reach(NamedTuple):
     reached: bool
 
 
+def limits(results: Results) -> list[str]:
+    """What the figures say about how much was to be had, in a sentence each."""
+    copy, cost = results.rate("copy"), results.cpu("headwater") + results.server_cpu
+    most = results.cores * MILLION / cost
+    found = [
+        f"Headwater, its Postgres and the server take {cost:.0f} CPU seconds for a million charges. Were"
+        f" {results.cores} cores busy with nothing else and never waiting, that would be {most:,.0f} charges a second,"
+        f" {most / copy:.2f} of plain COPY; {results.rate('headwater'):,.0f} were measured."
+    ]
+    best = max((results.rate(key) for key in ("dlt", "dlt-arrow") if key in results.runs), default=0.0)
+    if DLT_TIMES * best > copy:
+        found.append(
+            f"{DLT_TIMES} times dlt's best would be {DLT_TIMES * best:,.0f} charges a second, and plain COPY does"
+            f" {copy:,.0f}: nothing that ends in Postgres can be as fast as that here."
+        )
+    return found
+
+
 def rows(results: Results) -> list[Row]:
     """The fastest first."""
     found = [
@@ -96,7 +120,11 @@ def reaches(results: Results) -> list[Reach]:
     if dlts := {key: mine / results.rate(key) for key in ("dlt", "dlt-arrow") if key in results.runs}:
         times = min(dlts.values())
         others = ", ".join(f"{dlts[key]:.1f} to {CONTESTANTS[key].title}" for key in dlts)
-        found.append(Reach("times the speed of dlt's best", "at least 6", f"{times:.1f} ({others})", times >= 6))
+        found.append(
+            Reach(
+                "times the speed of dlt's best", f"at least {DLT_TIMES}", f"{times:.1f} ({others})", times >= DLT_TIMES
+            )
+        )
     if "singer" in results.runs:
         times = mine / results.rate("singer")
         found.append(Reach("times the speed of the Singer pair", "at least 20", f"{times:.1f}", times >= 20))

@@ -21,7 +21,7 @@ from psycopg import sql
 
 from bench.contestants import CONTESTANTS, DOOR, RAW, Contestant, Place
 from bench.copying import export
-from bench.measure import ROOT, Run, measure
+from bench.measure import ROOT, Run, cpu_of, measure
 from bench.results import MILLION, Results
 from bench.server import serving
 from local.postgres import EmbeddedPostgres
@@ -43,20 +43,22 @@ def versus(
     for each in chosen.values():
         each.install()
     with _ring() as ring:
-        results = Results(records, datetime.now(UTC), ring.version(), load=[os.getloadavg()[0]])
-        with serving(TRIAL) as address:
-            ring.rows_for_copy(address, TRIAL)
+        results = Results(records, datetime.now(UTC), ring.version(), os.cpu_count() or 1, load=[os.getloadavg()[0]])
+        with serving(TRIAL) as server:
+            ring.rows_for_copy(server.address, TRIAL)
             for each in chosen.values():  # a peer that does not work is noticed now
-                ring.one(each, address, TRIAL)
-        with serving(records) as address:
-            results.bytes_each = ring.rows_for_copy(address, records)
+                ring.one(each, server.address, TRIAL)
+        with serving(records) as server:
+            before = cpu_of(server.pid)
+            results.bytes_each = ring.rows_for_copy(server.address, records)
+            results.server_cpu = (cpu_of(server.pid) - before) * MILLION / records
             for number in range(rounds):
                 turn = number % len(chosen)
                 for key in [*chosen][turn:] + [*chosen][:turn]:
-                    run = ring.one(chosen[key], address, records)
+                    run = ring.one(chosen[key], server.address, records)
                     results.runs.setdefault(key, []).append(run)
                     _tell(f"round {number + 1}: {chosen[key].title}", records, run)
-            results.stages = ring.stages(address, records)
+            results.stages = ring.stages(server.address, records)
         results.memory = _memory(ring, memory_sizes)
         results.load.append(os.getloadavg()[0])
     return results
@@ -71,8 +73,8 @@ def memory(sizes: Sequence[int] = MEMORY_SIZES) -> dict[int, Run]:
 def _memory(ring: Ring, sizes: Sequence[int]) -> dict[int, Run]:
     found = {}
     for size in sizes:
-        with serving(size) as address:
-            found[size] = ring.one(CONTESTANTS["headwater"], address, size)
+        with serving(size) as server:
+            found[size] = ring.one(CONTESTANTS["headwater"], server.address, size)
         _tell("memory: Headwater", size, found[size])
     return found
 

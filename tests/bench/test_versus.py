@@ -10,7 +10,7 @@ import pytest
 from bench.contestants import CONTESTANTS, Contestant, Place
 from bench.measure import Run, measure
 from bench.page import print_table, write_page
-from bench.results import Results, reaches, rows
+from bench.results import Results, limits, reaches, rows
 from bench.versus import Ring, versus
 from local.postgres import EmbeddedPostgres
 from settings import HeadwaterError
@@ -55,7 +55,7 @@ def some(**seconds: float) -> Results:
     }
     memory = {50_000: Run(5, 3, 2, 90), 2_000_000: Run(200, 120, 80, 120)}
     began = datetime(2026, 11, 23, tzinfo=UTC)
-    return Results(100_000, began, "Postgres 18 with lz4", 2_400, [0.1, 2.0], runs, memory, {"HTTP": 12.0})
+    return Results(100_000, began, "Postgres 18 with lz4", 2, 2_400, 10.0, [0.1, 2.0], runs, memory, {"HTTP": 12.0})
 
 
 def test_rows_and_reaches_are_those_of_the_runs() -> None:
@@ -77,6 +77,14 @@ def test_rows_and_reaches_are_those_of_the_runs() -> None:
     ]
 
 
+def test_a_reach_beyond_the_limit_is_said_to_be() -> None:
+    assert len(limits(some(copy=4, headwater=5, dlt=60))) == 1
+    assert (
+        "6 times dlt's best would be 50,000 charges a second, and plain COPY does 16,667"
+        in limits(some(copy=4, headwater=5, dlt=60, dlt_arrow=8))[1]
+    )
+
+
 def test_the_page_and_the_table_tell_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     without_memory = some(copy=4, headwater=5)
     without_memory.memory.clear()
@@ -93,6 +101,7 @@ def test_the_page_and_the_table_tell_it(tmp_path: Path, capsys: pytest.CaptureFi
         "| memory with 2,000,000 charges to that with 50,000 | the same | 120 MB to 90 MB | **not reached** |",
         "| 2,000,000 | 10,000 | 100 | 120 |",
         "| HTTP | 12 |",
+        "- Headwater, its Postgres and the server take 79 CPU seconds for a million charges. Were 2 cores",
         "dlt 1.",
     ):
         assert line in page
