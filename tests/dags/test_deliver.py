@@ -129,6 +129,13 @@ def test_the_deadline_is_red_only_while_yesterday_is_not_published(delivering: D
     assert "are not published at the deadline" in delivering.told(run_id)["text"]
 
 
+def test_retention_leaves_what_is_young(delivering: Delivering) -> None:
+    counts = "select (select count(*) from ops.loads), (select count(*) from ops.deliveries)"
+    before = delivering.fetch(counts)
+    assert delivering.stack.wait("prune", delivering.stack.trigger("prune")) == "success"
+    assert delivering.fetch(counts) == before
+
+
 def test_every_failed_run_was_told_once(delivering: Delivering) -> None:
     runs = [alert["run"] for alert in delivering.receiver.sent_to("/alert")]
     assert len(runs) == len(set(runs)) == 3
