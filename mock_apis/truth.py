@@ -16,7 +16,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from mock_apis.sales import Amounts, Sale, is_sale, region_of
-from mock_apis.world.model import Campaign, EmailEvent, Order
+from mock_apis.world.email_model import Campaign, EmailEvent
+from mock_apis.world.shop_model import Order
 from mock_apis.world.world import World
 
 ATTRIBUTION_WINDOW = timedelta(days=5)

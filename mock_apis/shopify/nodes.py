@@ -8,17 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mock_apis.shopify.connections import Key, Ordered, in_order
-from mock_apis.world.model import (
-    Customer,
-    Line,
-    Money,
-    Order,
-    Product,
-    Refund,
-    RefundLine,
-    Transaction,
-    Variant,
-)
+from mock_apis.world.shop_model import Customer, Line, Money, Order, Product, Refund, RefundLine, Transaction, Variant
 
 if TYPE_CHECKING:
     from mock_apis.shopify.bulk import BulkOperations

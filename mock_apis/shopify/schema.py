@@ -15,7 +15,7 @@ from mock_apis.shopify.nodes import InventoryNode, LineNode, RefundNode, Transac
 from mock_apis.shopify.orders import ORDER, ORDER_PARTS, error_code
 from mock_apis.shopify.products import PRODUCT, SHOP
 from mock_apis.shopify.queries import QUERY, orders_of
-from mock_apis.world.model import Customer, Order, Product
+from mock_apis.world.shop_model import Customer, Order, Product
 
 SDL = Path(__file__).with_name("schema.graphql")
 TYPE_OF: dict[type, str] = {

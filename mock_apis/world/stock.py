@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from itertools import islice
 
-from mock_apis.world.model import Order
+from mock_apis.world.shop_model import Order
 from mock_apis.world.state import State
 from mock_apis.world.stock_model import StockChange
 
