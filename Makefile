@@ -32,7 +32,8 @@ test: install-dev ## unit, embedded-Postgres and end-to-end tests
 	@$(VENV)/python -m pytest
 
 test-soak: install-dev ## kill every sync at every point of its work (20 minutes at most)
-	@HEADWATER_SOAK=1 $(VENV)/python -m pytest tests/ingestion/faults/test_kill_everywhere.py
+	@seq $$(nproc) | xargs -P 0 -I SHARE env HEADWATER_SOAK=SHARE/$$(nproc) \
+	  $(VENV)/python -m pytest tests/ingestion/faults/test_kill_everywhere.py
 
 metrics: install ## renew docs/metrics.md out of the marts' own descriptions
 	@$(VENV)/python -m quality metrics --write
@@ -44,9 +45,10 @@ new-source: install ## write a REST source's files: NAME=helpdesk [STREAM=ticket
 	@$(VENV)/python -m ingestion new-source "$(NAME)" $(if $(URL),--url "$(URL)") $(if $(PAGING),--paging "$(PAGING)") \
 	  $(if $(STREAM),--stream "$(STREAM)")
 
-bench: install-dev ## measure the dbt stage and the syncs, as ratios within one run (5 minutes)
+bench: install-dev ## measure the dbt stage, the syncs, and charges beside dlt, Singer and COPY (20 minutes)
 	@$(VENV)/python -m bench dbt-stage
 	@$(VENV)/python -m bench sync
+	@$(VENV)/python -m bench versus --write
 
 lint: install-dev ## ruff, mypy and sqlfluff
 	$(VENV)/ruff check .

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from mock_apis.world.model import Order
 from mock_apis.world.places import EU
+from mock_apis.world.shop_model import Order
 
 UNPAID = ("PENDING", "VOIDED", "EXPIRED")
 
