@@ -55,6 +55,7 @@ def test_no_personal_data_has_reached_a_mart(shop: PretendShop) -> None:
             assert found == [], mart
 
 
+@pytest.mark.timeout(1800)  # two minutes on a machine of its own
 def test_ten_days_one_by_one_and_from_scratch(shop: PretendShop, run_dbt: Callable[..., Any]) -> None:
     for day in range(1, DAYS + 1):
         shop.next_day()
