@@ -11,8 +11,8 @@ from typing import Any
 import psycopg
 import pytest
 from dbt.contracts.graph.manifest import Manifest
-from psycopg import sql
 from pretend_shop import PretendShop, pretend_shop
+from psycopg import sql
 
 from local.postgres import EmbeddedPostgres
 from mock_apis.truth import MARTS, truth
@@ -50,8 +50,8 @@ def test_no_personal_data_has_reached_a_mart(shop: PretendShop) -> None:
     people |= {order.email.lower() for order in world.orders.values()}
     with psycopg.connect(shop.warehouse) as connection:
         for mart in MARTS:
-            rows = connection.execute(sql.SQL("select lower(t::text) from marts_candidate.{} t").format(sql.Identifier(mart)))
-            found = [row for (row,) in rows if any(text in row for text in people)]
+            query = sql.SQL("select lower(t::text) from marts_candidate.{} as t").format(sql.Identifier(mart))
+            found = [row for (row,) in connection.execute(query) if any(text in row for text in people)]
             assert found == [], mart
 
 
