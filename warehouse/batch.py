@@ -202,18 +202,26 @@ def _insert_rows(connection: psycopg.Connection, run: Run, batch: Batch) -> int:
                 text = row.data.decode()
                 copy.write_row((row.key, row.version, digest, text, row.extracted_at, row.deleted))
         table = sql.Identifier("raw", f"{run.source}_{run.stream}")
-        # What a backfill read before a sync read the same version must not come after it: the last loaded stands.
-        later = sql.SQL(
-            " where not exists (select from {} as it where it.record_key = incoming.record_key"
-            " and it.record_version = incoming.record_version and it._extracted_at > incoming._extracted_at)"
-        ).format(table)
         cursor.execute(
             sql.SQL(
                 f"insert into {{}} ({columns}, _load_id) select {columns}, %s from incoming{{}} on conflict do nothing"
-            ).format(table, later if run.window else sql.SQL("")),
+            ).format(table, _but_the_outrun(run, batch, table)),
             (batch.load_id,),
         )
         return cursor.rowcount
+
+
+def _but_the_outrun(run: Run, batch: Batch, table: sql.Identifier) -> sql.Composable:
+    """What a backfill or the quarantine had before others brought the same version must not come after it: the last
+    loaded stands."""
+    if not run.window and not batch.replayed:
+        return sql.SQL("")
+    rivals = [table] if run.window else [table, sql.Identifier("incoming")]
+    outrun = sql.SQL(
+        "exists (select from {} as it where it.record_key = incoming.record_key"
+        " and it.record_version = incoming.record_version and it._extracted_at > incoming._extracted_at)"
+    )
+    return sql.SQL(" where not ({})").format(sql.SQL(" or ").join(outrun.format(rival) for rival in rivals))
 
 
 def _quarantine(connection: psycopg.Connection, run: Run, batch: Batch) -> None:
