@@ -216,12 +216,15 @@ def _but_the_outrun(run: Run, batch: Batch, table: sql.Identifier) -> sql.Compos
     loaded stands."""
     if not run.window and not batch.replayed:
         return sql.SQL("")
-    rivals = [table] if run.window else [table, sql.Identifier("incoming")]
+    same = "where it.record_key = incoming.record_key and it.record_version = incoming.record_version"
+    # An aggregate is looked up for each row by the index; `exists` would be a join with all of the table.
     outrun = sql.SQL(
-        "exists (select from {} as it where it.record_key = incoming.record_key"
-        " and it.record_version = incoming.record_version and it._extracted_at > incoming._extracted_at)"
-    )
-    return sql.SQL(" where not ({})").format(sql.SQL(" or ").join(outrun.format(rival) for rival in rivals))
+        f"coalesce((select max(it._extracted_at) from {{}} as it {same}) > incoming._extracted_at, false)"
+    ).format(table)
+    if not run.window:
+        within = f" or exists (select from incoming as it {same} and it._extracted_at > incoming._extracted_at)"
+        outrun = sql.SQL("{}{}").format(outrun, sql.SQL(within))
+    return sql.SQL(" where not ({})").format(outrun)
 
 
 def _quarantine(connection: psycopg.Connection, run: Run, batch: Batch) -> None:
