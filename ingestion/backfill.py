@@ -11,17 +11,16 @@ import logging
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
+from ingestion.backfill_range import cut
 from ingestion.catalog import check_names, contract_of, source_class
 from ingestion.source import Context, Page, Stream
 from ingestion.sync import Progress, RunResult, copy_pages
 from ingestion.window import Window, WindowedStream
 from settings import HeadwaterError, Pipeline, load_pipeline
 from warehouse.windows import WindowProgress, WindowWriter, open_backfill, progress
-
-MOST_WINDOWS = 10_000
 
 log = logging.getLogger(__name__)
 
@@ -133,23 +132,6 @@ def run_window(
             built.close()
     log.info("%s.%s, window %s: %s in %.1f s", source, stream, number, result.counts, result.seconds)
     return result
-
-
-def cut(start: datetime, end: datetime, windows: int) -> list[datetime]:
-    """The bounds of that many windows of the same length, in UTC at whole seconds: one more than there are windows.
-
-    A window ends where the next begins and both include that moment: what lies on it is read twice and changes
-    nothing. Raises HeadwaterError when the range does not hold them.
-    """
-    start, end = start.astimezone(UTC), end.astimezone(UTC)
-    seconds = int((end - start).total_seconds())
-    if seconds <= 0:
-        raise HeadwaterError(f"The range from {start:%Y-%m-%d %H:%M:%SZ} to {end:%Y-%m-%d %H:%M:%SZ} is empty.")
-    if not 1 <= windows <= min(MOST_WINDOWS, seconds):
-        raise HeadwaterError(
-            f"{windows} windows cannot be cut from this range; give a number from 1 to {min(MOST_WINDOWS, seconds)}."
-        )
-    return [start + timedelta(seconds=seconds * place // windows) for place in range(windows)] + [end]
 
 
 def _pages(stream: Stream, window: Window, state: dict[str, Any], stop: Stop) -> Iterator[Page]:

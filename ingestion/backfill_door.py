@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 import typer
 
-from ingestion.backfill import cut, plan_backfill, unfinished
+from ingestion.backfill import plan_backfill, unfinished
+from ingestion.backfill_range import cut, moment
 from ingestion.backfill_show import BackfillDisplay
 from ingestion.backfill_workers import run_windows
 from ingestion.catalog import check_names
@@ -70,23 +69,3 @@ def backfill(
         count = sum(window.status == "done" for window in states)
         typer.echo(f"{count} of {windows} windows are done; run the same command for the others.", err=True)
         raise typer.Exit(1)
-
-
-def moment(text: str, zone: ZoneInfo, *, end: bool = False) -> datetime:
-    """A day (its start, or its end) or a time, in the shop's time zone when it has no offset, as UTC.
-
-    Raises HeadwaterError that says what may be written.
-    """
-    try:
-        try:
-            day = date.fromisoformat(text)
-        except ValueError:
-            found = datetime.fromisoformat(text)
-        else:
-            found = datetime.combine(day + timedelta(days=end), time())
-        found = found if found.tzinfo else found.replace(tzinfo=zone)
-        return found.astimezone(UTC).replace(microsecond=0)
-    except (ValueError, OverflowError):
-        raise HeadwaterError(
-            f"{text!r} is no day and no time; write 2026-03-01, 2026-03-01T06:00 or 2026-03-01T06:00+02:00."
-        ) from None

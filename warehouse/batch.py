@@ -202,18 +202,29 @@ def _insert_rows(connection: psycopg.Connection, run: Run, batch: Batch) -> int:
                 text = row.data.decode()
                 copy.write_row((row.key, row.version, digest, text, row.extracted_at, row.deleted))
         table = sql.Identifier("raw", f"{run.source}_{run.stream}")
-        # What a backfill read before a sync read the same version must not come after it: the last loaded stands.
-        later = sql.SQL(
-            " where not exists (select from {} as it where it.record_key = incoming.record_key"
-            " and it.record_version = incoming.record_version and it._extracted_at > incoming._extracted_at)"
-        ).format(table)
         cursor.execute(
             sql.SQL(
                 f"insert into {{}} ({columns}, _load_id) select {columns}, %s from incoming{{}} on conflict do nothing"
-            ).format(table, later if run.window else sql.SQL("")),
+            ).format(table, _but_the_outrun(run, batch, table)),
             (batch.load_id,),
         )
         return cursor.rowcount
+
+
+def _but_the_outrun(run: Run, batch: Batch, table: sql.Identifier) -> sql.Composable:
+    """What a backfill or the quarantine had before others brought the same version must not come after it: the last
+    loaded stands."""
+    if not run.window and not batch.replayed:
+        return sql.SQL("")
+    same = "where it.record_key = incoming.record_key and it.record_version = incoming.record_version"
+    # An aggregate is looked up for each row by the index; `exists` would be a join with all of the table.
+    outrun = sql.SQL(
+        f"coalesce((select max(it._extracted_at) from {{}} as it {same}) > incoming._extracted_at, false)"
+    ).format(table)
+    if not run.window:
+        within = f" or exists (select from incoming as it {same} and it._extracted_at > incoming._extracted_at)"
+        outrun = sql.SQL("{}{}").format(outrun, sql.SQL(within))
+    return sql.SQL(" where not ({})").format(outrun)
 
 
 def _quarantine(connection: psycopg.Connection, run: Run, batch: Batch) -> None:

@@ -40,7 +40,7 @@ from ingestion.side_by_side import side_by_side
 from ingestion.source import BaseSource, Context, Record, Stream, parse_time
 from ingestion.stripe_api import StripeApi, item_of, newest_changes
 from ingestion.window import BackfillPage, Window, WindowedStream, WindowPage
-from settings import SettingsError
+from settings import HeadwaterError, SettingsError
 
 # Stripe keeps 30 days of events; an hour less, so that none falls out while they are read.
 EVENTS_REACH_BACK = timedelta(days=30) - timedelta(hours=1)
@@ -150,16 +150,23 @@ class EventedStream(StripeStream, Refetching):
 
         One that raw has otherwise is dated `as_of`, which lies 60 s behind Stripe's clock when the window was begun:
         what was fetched since then includes every event up to it, so it wins over all that was known then. A later
-        change has an event with a later time, and the daily sync, which follows it, wins.
+        change has an event with a later time, and the daily sync, which follows it, wins. The first sync lists without
+        events: until it has, there is nothing that would win, so a record that raw has otherwise is refused.
         """
         assert self.context.known is not None  # a backfill lends it
         keys = [_id(record.data) for record in records]
         current = self.context.known.current([key for key in keys if key])
+        synced = self.context.known.read_to_its_end()
         found = []
         for key, record in zip(keys, records, strict=True):
             row = current.get(key)
             if row is not None:
                 same = not row.deleted and row.content_hash == hashlib.sha256(record.data).digest()
+                if not same and not synced:
+                    raise HeadwaterError(
+                        f"{self.context.source}.{self.name} was backfilled before, {key} has changed since, and only"
+                        " the first sync can bring that in its order: run a sync first."
+                    )
                 record = record._replace(version=row.version if same else as_of)
             found.append(record)
         return found

@@ -80,7 +80,7 @@ def bag() -> dict[str, Any]:
 def test_every_dag_is_read_without_an_error(bag: dict[str, Any]) -> None:
     assert bag["errors"] == {}
     ingesting = {f"ingest_{source}" for source in load_pipeline().sources}
-    assert set(bag["dags"]) == {"deadline", "deliver", "prune", "reconcile"} | ingesting
+    assert set(bag["dags"]) == {"backfill", "deadline", "deliver", "prune", "reconcile"} | ingesting
 
 
 def test_every_task_has_an_owner_retries_a_time_limit_and_an_alert(bag: dict[str, Any]) -> None:

@@ -19,8 +19,8 @@ from typer.testing import CliRunner
 
 from ingestion import sync as sync_module
 from ingestion.__main__ import app
-from ingestion.backfill import cut, plan_backfill, run_window, unfinished
-from ingestion.backfill_door import moment
+from ingestion.backfill import plan_backfill, run_window, unfinished
+from ingestion.backfill_range import cut, moment
 from ingestion.backfill_workers import WindowResult, run_windows
 from ingestion.sync import sync_stream
 from settings import HeadwaterError

@@ -37,7 +37,7 @@ class Stock:
 
     def __init__(self, cluster: Cluster, warehouse: str, file: Path, monkeypatch: pytest.MonkeyPatch):
         self.cluster, self.warehouse, self._file = cluster, warehouse, file
-        self._set = monkeypatch.setenv
+        self._set, self.patience = monkeypatch.setenv, "60s"
         self._set("STOCK_KAFKA_BOOTSTRAP_SERVERS", cluster.address)
 
     def send(self, *messages: dict[str, Any], **settings: Any) -> None:
@@ -46,7 +46,7 @@ class Stock:
     def pipeline(self, **options: Any) -> Pipeline:
         block = {
             **{"type": "kafka", "schedule": "0 2 * * *", "freshness": "26h"},
-            **{"http": {"attempts": 1, "timeout": "3s"}, "streams": {"levels": None}},
+            **{"http": {"attempts": 1, "timeout": self.patience}, "streams": {"levels": None}},
             "options": {"streams": {"levels": {"topic": TOPIC, **options}}},
         }
         data = {**SHOP, "sources": {"stock": block}}
@@ -338,6 +338,7 @@ def test_another_topic_is_read_from_its_beginning(stock: Stock) -> None:
 
 @pytest.mark.fault("Kafka is down, or refuses us", "The stream fails within its bounds, with what to look at.")
 def test_a_broker_that_is_not_there_is_told_within_the_bounds(stock: Stock) -> None:
+    stock.patience = "3s"
     pipeline = stock.pipeline()
     stock.cluster.close()
     with pytest.raises(HeadwaterError, match=r"did not answer within 3 s: .*; check STOCK_KAFKA_BOOTSTRAP_SERVERS"):
@@ -357,6 +358,7 @@ def test_a_broker_that_goes_away_while_it_is_read_leaves_what_was_read(
     messages = (level(each, 1, partition=each % PARTITIONS) for each in range(320))
     stock.send(*(message | {"value": json.dumps(value).encode()} for message in messages))
     monkeypatch.setattr(kafka_stream, "PAGE_RECORDS", 5)
+    stock.patience = "5s"
     pipeline = stock.pipeline()
     with pytest.raises(HeadwaterError, match="did not answer"):
         sync_stream("stock", "levels", pipeline=pipeline, on_progress=lambda _progress: stock.cluster.close())
@@ -390,5 +392,6 @@ def test_mistakes_in_the_settings_are_named(stock: Stock, monkeypatch: pytest.Mo
         stock.sync()
     assert "hush" not in str(told.value)
     monkeypatch.setenv("STOCK_KAFKA_SASL_MECHANISM", "PLAIN")
+    stock.patience = "3s"
     with pytest.raises(HeadwaterError, match=r"did not answer within 3 s: .*SSL.*; check STOCK_KAFKA_"):
         stock.sync()  # the cluster speaks no TLS
