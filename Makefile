@@ -31,8 +31,9 @@ migrate: install ## bring the warehouse at WAREHOUSE_URL up to date
 test: install-dev ## unit, embedded-Postgres and end-to-end tests
 	@$(VENV)/python -m pytest
 
-test-soak: install-dev ## kill every sync at every point of its work (20 minutes at most)
-	@HEADWATER_SOAK=1 $(VENV)/python -m pytest tests/ingestion/faults/test_kill_everywhere.py
+test-soak: install-dev ## kill every sync at every point; live hundreds of random lives (20 minutes at most)
+	@seq $$(nproc) | xargs -P 0 -I SHARE env HEADWATER_SOAK=SHARE/$$(nproc) \
+	  $(VENV)/python -m pytest tests/ingestion/faults/test_kill_everywhere.py tests/ingestion/machine
 
 faults: install-dev ## run the tests of what happens when something breaks; renew docs/faults.md
 	@$(VENV)/python -m pytest -p tests.faults_page --faults-page docs/faults.md -m fault
@@ -41,9 +42,10 @@ new-source: install ## write a REST source's files: NAME=helpdesk [STREAM=ticket
 	@$(VENV)/python -m ingestion new-source "$(NAME)" $(if $(URL),--url "$(URL)") $(if $(PAGING),--paging "$(PAGING)") \
 	  $(if $(STREAM),--stream "$(STREAM)")
 
-bench: install-dev ## measure the dbt stage and the syncs, as ratios within one run (5 minutes)
+bench: install-dev ## measure the dbt stage, the syncs, and charges beside dlt, Singer and COPY (20 minutes)
 	@$(VENV)/python -m bench dbt-stage
 	@$(VENV)/python -m bench sync
+	@$(VENV)/python -m bench versus --write
 
 lint: install-dev ## ruff, mypy and sqlfluff
 	$(VENV)/ruff check .

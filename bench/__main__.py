@@ -1,7 +1,8 @@
-"""`python -m bench`: measure the dbt stage under Airflow, and the syncs. Each takes a few minutes."""
+"""`python -m bench`: measure the dbt stage under Airflow, the syncs, Headwater beside its peers, raw as it grows."""
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -31,6 +32,47 @@ def sync(rounds: Rounds = 3) -> None:
     from bench.sync import measure
 
     measure(rounds)
+
+
+@app.command()
+def versus(
+    records: Annotated[int, typer.Option(min=1_000, help="How many charges everyone loads.")] = 100_000,
+    rounds: Rounds = 3,
+    without: Annotated[list[str] | None, typer.Option(help="A peer to leave out: dlt, dlt-arrow, singer.")] = None,
+    write: Annotated[bool, typer.Option("--write", help="Memory too, and all into docs/benchmarks.md.")] = False,
+) -> None:
+    """Headwater beside dlt, the Singer pair and plain COPY: the same charges into the same Postgres."""
+    from bench.measure import ROOT
+    from bench.page import print_table, write_page
+    from bench.versus import MEMORY_SIZES, versus
+
+    results = versus(records, rounds, without or (), MEMORY_SIZES if write else ())
+    print_table(results)
+    if write:
+        write_page(results, "python -m bench " + " ".join(sys.argv[1:]), ROOT / "docs")
+
+
+@app.command()
+def memory(
+    records: Annotated[list[int] | None, typer.Option(min=1_000, help="50,000 and 2,000,000 when not given.")] = None,
+) -> None:
+    """Headwater's peak memory, and its speed, by the number of charges."""
+    from bench.versus import MEMORY_SIZES, memory
+
+    memory(records or MEMORY_SIZES)
+
+
+@app.command()
+def raw_growth(
+    rows: Annotated[
+        int, typer.Option(min=100_000, help="Of the large table; 10 million take some minutes.")
+    ] = 10_000_000,
+    rounds: Rounds = 10,
+) -> None:
+    """CPU for a new charge in a raw table of 10 thousand rows, and in one of 10 million."""
+    from bench.raw_growth import measure
+
+    measure(rows, rounds)
 
 
 @app.command()

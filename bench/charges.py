@@ -18,13 +18,13 @@ from mock_apis.world.world import World
 
 MOULDS = 128
 IDENT = "3Q{:010d}hwDemo"  # what stands behind "ch_", "pi_", "pm_" in the pretend shop's ids
-DAY = 86_400
+DAY, DAYS = 86_400, 365
 
 
 class Charges:
     """`total` charges evenly over the `days` before `end` (Unix seconds), oldest number 1, listed newest first."""
 
-    def __init__(self, total: int, end: int, days: int = 365):
+    def __init__(self, total: int, end: int, days: int = DAYS):
         self.total, self._end, self._span = total, end, days * DAY
         self._moulds = _moulds()
 

@@ -14,12 +14,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from bench.charges import DAY, Charges
 from settings import HeadwaterError
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+class Server(NamedTuple):
+    address: str
+    pid: int
 
 
 def serve(records: int, port: int = 0) -> None:
@@ -35,8 +41,8 @@ def serve(records: int, port: int = 0) -> None:
 
 
 @contextmanager
-def serving(records: int) -> Iterator[str]:
-    """The server as a process of its own; gives its address. Raises HeadwaterError when it does not start."""
+def serving(records: int) -> Iterator[Server]:
+    """The server as a process of its own. Raises HeadwaterError when it does not start."""
     command = [sys.executable, "-m", "bench", "serve", "--records", str(records)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -44,7 +50,7 @@ def serving(records: int) -> Iterator[str]:
         address = process.stdout.readline().strip()
         if not address:
             raise HeadwaterError("The charges' server did not start; the lines above say why.")
-        yield address
+        yield Server(address, process.pid)
     finally:
         process.terminate()
         process.wait()

@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow.sdk import CronTriggerTimetable
 
-from dags.alerts import announce_failure
+from dags.alerts import announce_failure, leave_error
 from settings import Pipeline
 
 
@@ -21,7 +21,7 @@ def dag_policy(
     retries: int,
     on_failure: Sequence[Callable[[Any], None]] = (),
 ) -> dict[str, Any]:
-    """Arguments of a DAG; `on_failure` comes before the alert.
+    """Arguments of a DAG; `on_failure` is called for each task that has failed for good.
 
     The delay before the first retry is Airflow's own setting (core.default_task_retry_delay, 5 minutes); it doubles
     with each, up to half an hour.
@@ -30,13 +30,14 @@ def dag_policy(
         "catchup": False,
         "max_active_runs": 1,
         "dagrun_timeout": run_at_most,
+        "on_failure_callback": announce_failure,
         "default_args": {
             "owner": pipeline.delivery.owner,
             "retries": retries,
             "retry_exponential_backoff": 2.0,
             "max_retry_delay": timedelta(minutes=30),
             "execution_timeout": tasks_at_most,
-            "on_failure_callback": [*on_failure, announce_failure],
+            "on_failure_callback": [*on_failure, leave_error],
         },
     }
 

@@ -28,7 +28,8 @@ PORTS = {
     "WEBHOOKS_PORT": 8070,
 }
 HEALTHY_SECONDS = 300
-PROFILES = ("demo", "webhooks")
+PROFILES = ("demo", "webhooks", "streaming")
+OUR_KAFKA = "kafka:9092"
 
 ENV_TEMPLATE = """\
 # Written by `make up` with random secrets; never commit it. Changing a password here does not change it in the volumes.
@@ -69,6 +70,11 @@ GA_S3_ENDPOINT_URL=http://mock-apis:8000/s3
 AWS_ACCESS_KEY_ID=AKIA{word}
 AWS_SECRET_ACCESS_KEY={word}
 AWS_REGION=eu-central-1
+# The Kafka with the warehouse's stock: host:port,host:port; STOCK_KAFKA_SECURITY_PROTOCOL, STOCK_KAFKA_USERNAME and so
+# on where it asks for them (ingestion/sources/kafka.py). This one is a broker of this stack, started for it.
+STOCK_KAFKA_BOOTSTRAP_SERVERS=kafka:9092
+# Where the pretend shop writes it. Empty: nowhere.
+MOCK_KAFKA=kafka:9092
 
 # Where failures are told, when set: a Slack webhook, or any address that takes a JSON POST.
 SLACK_WEBHOOK_URL=
@@ -165,7 +171,8 @@ def up() -> int:
     check_ports(settings)
     pretend = any("mock-apis" in value for value in settings.values())
     told = any(value for name, value in settings.items() if name.endswith("_WEBHOOK_SECRET"))
-    profiles = tuple(name for name, wanted in zip(PROFILES, (pretend, told), strict=True) if wanted)
+    streamed = settings.get("STOCK_KAFKA_BOOTSTRAP_SERVERS") == OUR_KAFKA
+    profiles = tuple(name for name, wanted in zip(PROFILES, (pretend, told, streamed), strict=True) if wanted)
     print("Building and starting; waiting until everything is healthy ...", flush=True)
     arguments = ("up", "-d", "--build", "--wait", "--wait-timeout", str(HEALTHY_SECONDS), "--remove-orphans")
     if compose(*arguments, profiles=profiles):

@@ -1,4 +1,4 @@
-"""Read one page ahead: the source is asked for the next page while the database writes the last one."""
+"""Work one item ahead: the source is asked, and what it gives is checked, while the database writes the last batch."""
 
 from __future__ import annotations
 

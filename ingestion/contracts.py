@@ -87,7 +87,7 @@ def load_contract(folder: Path, stream: str) -> Contract:
 
 
 def decoded(data: bytes) -> Any:
-    """The document; a lone surrogate, which JSON allows and no text can hold, is read as `?`. Raises ValueError."""
+    """The document; a lone surrogate, which JSON allows and no text can hold, is read as U+FFFD. Raises ValueError."""
     try:
         return _decoder.decode(data)
     except msgspec.DecodeError:
@@ -95,6 +95,15 @@ def decoded(data: bytes) -> Any:
             raise
     document = json.loads(data.decode(), parse_constant=_no_constant, parse_float=_number)
     return msgspec.json.decode(_SURROGATES.sub("\ufffd", json.dumps(document, ensure_ascii=False)))
+
+
+def has_lone_surrogates(data: bytes) -> bool:
+    """Whether `decoded` had to replace some in this document."""
+    try:
+        _decoder.decode(data)
+    except msgspec.DecodeError:
+        return True
+    return False
 
 
 def _no_constant(name: str) -> None:

@@ -81,9 +81,7 @@ class DailyExport(Stream):
         if full and not self._problems:
             self._state = {**self._state, "listed_at": now.isoformat()}
         markers = [day.marker.modified for day in days.values() if day.marker]
-        last = pages.page(self._bookmark(pages), _complete_up_to(listed, done, markers))
-        if last.records or last.files or last.state != state:
-            yield last
+        yield from pages.last(self._bookmark(pages), _complete_up_to(listed, done, markers), state)
         if self._problems:
             raise HeadwaterError(
                 f"{len(self._problems)} file(s) of {self.context.source}.{self.name} are broken and nothing of them is"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ class FilePages:
 
     def __init__(self, half: dict[str, Any] | None, size: int):
         self.half, self.size = half, size
+        self._given = False
         self._records: list[Record] = []
         self._files: list[LoadedFile] = []
 
@@ -36,7 +38,13 @@ class FilePages:
             self.half = None
         return len(self._records) >= self.size or len(self._files) >= PAGE_FILES
 
+    def last(self, state: State, watermark: datetime | None, before: State) -> Iterator[Page]:
+        """The run's last page, with the watermark; none when the run changes nothing of the bookmark `before` it."""
+        if self._given or self._records or self._files or state != before:
+            yield self.page(state, watermark)
+
     def page(self, state: State, watermark: datetime | None = None) -> Page:
+        self._given = True
         records, files = self._records, self._files
         self._records, self._files = [], []
         return Page(records, state, _origin(records, files), datetime.now(UTC), watermark, files)

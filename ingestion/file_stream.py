@@ -112,9 +112,7 @@ class CsvStream(Stream):
         times.append(found.marked_at)
         watermark = _complete_up_to(found.listed, done, [time for time in times if time is not None])
         self._watermark = watermark.isoformat() if watermark else None
-        last = pages.page(self._bookmark(pages.half), watermark)
-        if last.records or last.files or last.state != state:
-            yield last
+        yield from pages.last(self._bookmark(pages.half), watermark, state)
         if problems:
             raise HeadwaterError(
                 f"{len(problems)} file(s) of {self.context.source}.{self.name} are broken and nothing of them is in:"

@@ -1,7 +1,8 @@
-"""Records that broke their contract: list them, look at one, replay them once the contract is put right."""
+"""Records that broke their contract: list them, look at one, discard them, or replay them under a better contract."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -33,13 +34,15 @@ class Entry(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """A quarantined record whole: its exact bytes and where it came from."""
+    """A quarantined record whole: its exact bytes, where it came from, and who did not want it, and why."""
 
     entry: Entry
     record: bytes
     origin: str
     record_version: datetime | None
     resolved_at: datetime | None
+    discarded_by: str | None
+    discard_reason: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +81,34 @@ def show(quarantine_id: int, *, url: str | None = None) -> Kept:
     """One entry with its bytes; raises HeadwaterError when there is none of this number."""
     with connect("loader", url=url) as connection:
         row = connection.execute(
-            f"select {ENTRY}, record, origin, record_version, resolved_at from ops.quarantine"
-            " where quarantine_id = %s".encode(),
+            f"select {ENTRY}, record, origin, record_version, resolved_at, discarded_by, discard_reason"
+            " from ops.quarantine where quarantine_id = %s".encode(),
             (quarantine_id,),
         ).fetchone()
     if row is None:
         raise HeadwaterError(f"There is no quarantined record {quarantine_id}; `quarantine list --all` shows them.")
     size = len(Entry._fields)
     return Kept(Entry(*row[:size]), *row[size:])
+
+
+def discard(quarantine_ids: Sequence[int], *, why: str, by: str, url: str | None = None) -> int:
+    """Mark open entries as discarded, with who decided it and why; return how many.
+
+    Raises HeadwaterError, and changes nothing, when there is no reason or an entry is not open.
+    """
+    if not why.strip() or not by.strip():
+        raise HeadwaterError("A record is discarded by somebody, for a reason: say why.")
+    wanted = sorted(set(quarantine_ids))
+    with connect("loader", url=url) as connection, connection.transaction():
+        rows = connection.execute(
+            "update ops.quarantine set status = 'discarded', resolved_at = clock_timestamp(), discarded_by = %s,"
+            " discard_reason = %s where quarantine_id = any(%s) and status = 'open' returning quarantine_id",
+            (by.strip(), why.strip(), wanted),
+        ).fetchall()
+        if left := sorted(set(wanted) - {found for (found,) in rows}):
+            numbers = ", ".join(map(str, left))
+            raise HeadwaterError(f"Not open, or not there: {numbers}. Nothing was discarded; `quarantine list` shows.")
+    return len(wanted)
 
 
 def streams_with_open(source: str | None = None, *, url: str | None = None) -> list[tuple[str, str]]:
@@ -117,7 +140,8 @@ def replay(source: str, stream: str, *, pipeline: Pipeline | None = None, url: s
                 rows: list[RawRow] = []
                 passed: list[int] = []
                 for entry in entries:
-                    record = Record(entry.record, entry.record_version, entry.deleted, entry.origin)
+                    key = (entry.record_key or "") if reader.key_is_beside else ""
+                    record = Record(entry.record, entry.record_version, entry.deleted, entry.origin, key)
                     checked = check_record(record, reader, contract, entry.quarantined_at)
                     if isinstance(checked, RawRow):
                         rows.append(checked)
@@ -140,8 +164,8 @@ def replay(source: str, stream: str, *, pipeline: Pipeline | None = None, url: s
 def _open_entries(connection: psycopg.Connection[Any], source: str, stream: str, after: int) -> list[Any]:
     with connection.cursor(row_factory=namedtuple_row) as cursor:
         return cursor.execute(
-            "select quarantine_id, record, record_version, deleted, origin, quarantined_at from ops.quarantine"
-            " where source = %s and stream = %s and status = 'open' and quarantine_id > %s"
+            "select quarantine_id, record_key, record, record_version, deleted, origin, quarantined_at"
+            " from ops.quarantine where source = %s and stream = %s and status = 'open' and quarantine_id > %s"
             " order by quarantine_id limit %s",
             (source, stream, after, REPLAY_AT_ONCE),
         ).fetchall()

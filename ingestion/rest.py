@@ -63,6 +63,11 @@ class RestStream(WindowedStream):
             found[self.size_param] = self.page_size
         return found
 
+    @property
+    def no_backfill(self) -> str:  # type: ignore[override]  # what is declared decides
+        can = self.since_param and self.until_param
+        return "" if can else "its API cannot be asked for what changed between two times (since_param, until_param)"
+
     def source_now(self) -> datetime:
         self.http.get_json(self.clock_path or self.path)
         return self.http.server_time()

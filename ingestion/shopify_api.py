@@ -54,7 +54,7 @@ class Queries:
 
     def __init__(self, path: Path):
         text = re.sub(r"^\s*#.*\n", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
-        parts = re.split(r"^(?=query |fragment )", text, flags=re.MULTILINE)
+        parts = re.split(r"^(?=query |mutation |fragment )", text, flags=re.MULTILINE)
         self._parts = {part.split()[1].partition("(")[0]: part.strip() for part in parts if part.strip()}
 
     def text(self, operation: str) -> str:
@@ -64,6 +64,18 @@ class Queries:
             wanted += [name for name in dict.fromkeys(used) if name != "on" and name not in wanted]
             position += 1
         return "\n".join(self._parts[name] for name in wanted)
+
+    def in_bulk(self, operation: str, query: str) -> str:
+        """The text that a bulk operation runs, which takes no variables: with `query` in the place of $query."""
+        _, _, body = self.text(operation).partition("\n")
+        return "{\n" + body.replace("$query", msgspec.json.encode(query).decode())
+
+    def fields(self, fragment: str) -> list[str]:
+        """The names that the fragment selects, in their order, those of the fragments within it in their place."""
+        found: list[str] = []
+        for spread, name in re.findall(r"^  (\.\.\.)?(\w+)", self._parts[fragment], flags=re.MULTILINE):
+            found += self.fields(name) if spread else [name]
+        return found
 
     def size(self, operation: str, field: str) -> int:
         """How many of `field` the operation asks for."""
@@ -78,7 +90,8 @@ class ShopifyApi:
     def __init__(self, queries: Queries, http: Http, source: str):
         headers = {"X-Shopify-Access-Token": secret(TOKEN)}
         self.http = HttpClient(setting("SHOPIFY_API_URL"), headers, http, source, TOKEN, "SHOPIFY_API_URL")
-        self._queries, self._limits, self._source = queries, http, source
+        self.limits, self.source = http, source
+        self._queries = queries
         self._costs: dict[str, float] = {}
         self._available = float("inf")
         self._restore_rate = 1.0
@@ -92,8 +105,8 @@ class ShopifyApi:
         with errors is never taken in part.
         """
         payload = {"query": self._queries.text(operation), "operationName": operation, "variables": variables}
-        deadline = time.monotonic() + self._limits.deadline.total_seconds()
-        for attempt in range(1, self._limits.attempts + 1):
+        deadline = time.monotonic() + self.limits.deadline.total_seconds()
+        for attempt in range(1, self.limits.attempts + 1):
             self._wait_for_points(operation, deadline)
             answer = self.http.post_json(PATH, payload)
             outcome = self._outcome(answer)
@@ -102,21 +115,17 @@ class ShopifyApi:
                 return self._found(operation, answer, path)
             reason = self._judge(operation, outcome.errors)
             pause = random.uniform(0.5, 1.0) * min(30.0, 0.5 * 2**attempt)
-            if attempt == self._limits.attempts or time.monotonic() + pause >= deadline:
+            if attempt == self.limits.attempts or time.monotonic() + pause >= deadline:
                 break
-            log.warning("%s: %s; trying again in %.1f s", self._source, reason, pause)
+            log.warning("%s: %s; trying again in %.1f s", self.source, reason, pause)
             self.http.wait(pause)
-        raise HeadwaterError(
-            f"{self._source} still answers {reason!r} to {operation} after {attempt} tries; try later."
-        )
+        raise HeadwaterError(f"{self.source} still answers {reason!r} to {operation} after {attempt} tries; try later.")
 
     def _found(self, operation: str, answer: Response, path: tuple[str, ...]) -> bytes:
         try:
             return at(answer.body, "data", *path)
         except ValueError as error:  # a proxy's answer, or an object that was deleted since its page was read
-            raise HeadwaterError(
-                f"{self._source} answered {operation} in another shape: {error}; try again."
-            ) from error
+            raise HeadwaterError(f"{self.source} answered {operation} in another shape: {error}; try again.") from error
 
     def _outcome(self, answer: Response) -> _Outcome:
         try:
@@ -136,7 +145,7 @@ class ShopifyApi:
             self._seen = time.monotonic()
         served = answer.headers.get("X-Shopify-API-Version", VERSION)
         if served != VERSION and not self._version_noted:
-            log.warning("%s serves API version %s instead of %s, which it has retired", self._source, served, VERSION)
+            log.warning("%s serves API version %s instead of %s, which it has retired", self.source, served, VERSION)
             self._version_noted = True
 
     def _wait_for_points(self, operation: str, deadline: float) -> None:
@@ -145,7 +154,7 @@ class ShopifyApi:
         missing = self._costs.get(operation, 0.0) - there
         if missing > 0:
             pause = min(missing / self._restore_rate + random.uniform(0, 0.2), max(0.0, deadline - time.monotonic()))
-            log.info("%s: waiting %.1f s for %.0f points to be restored", self._source, pause, missing)
+            log.info("%s: waiting %.1f s for %.0f points to be restored", self.source, pause, missing)
             self.http.wait(pause)
 
     def _judge(self, operation: str, errors: Any) -> str:
@@ -159,11 +168,11 @@ class ShopifyApi:
         if code in ("THROTTLED", "INTERNAL_SERVER_ERROR"):
             return message
         if code == "MAX_COST_EXCEEDED":
-            raise QueryTooDear(f"{self._source}: {message}")
+            raise QueryTooDear(f"{self.source}: {message}")
         if code == "ACCESS_DENIED":
             raise HeadwaterError(
-                f"{self._source} denies {operation}: {message} Give the app of {TOKEN} the access scope it names."
+                f"{self.source} denies {operation}: {message} Give the app of {TOKEN} the access scope it names."
             )
         if "invalid cursor" in message.lower():
-            raise CursorRefused(f"{self._source} refused {operation}: {message}")
-        raise HeadwaterError(f"{self._source} refused {operation}: {message}")
+            raise CursorRefused(f"{self.source} refused {operation}: {message}")
+        raise HeadwaterError(f"{self.source} refused {operation}: {message}")

@@ -10,13 +10,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from ingestion.inventory import Item, NotReconcilable
 from settings import SourceSettings
 from warehouse.batch import LoadedFile
 from warehouse.current import CurrentRecords
 from warehouse.known import Known
+
+if TYPE_CHECKING:
+    from ingestion.window import BackfillPage, Window
 
 State = dict[str, Any]
 
@@ -25,13 +28,14 @@ class Record(NamedTuple):
     """One record, its bytes as the source sent them.
 
     `version` and `deleted` are set only where the bytes do not tell them (a Stripe object's time is its event's),
-    `origin` where the page's is not exact enough (a line of a file).
+    `origin` where the page's is not exact enough (a line of a file), `key` where it comes beside the bytes.
     """
 
     data: bytes
     version: datetime | None = None
     deleted: bool = False
     origin: str = ""
+    key: str = ""
 
 
 @dataclass(slots=True)
@@ -72,7 +76,8 @@ class Stream(ABC):
     """One raw table. `key` is the field that names a record; `version_field` the source's own time of its version.
 
     For a reconciliation: `in_files` when files are compared instead of records, `about_others` when its records name
-    those of other streams that raw must have too.
+    those of other streams that raw must have too. `key_is_beside`: its records carry their key beside their bytes.
+    `no_backfill` says why a stream cannot be backfilled; it is empty for one that can.
     """
 
     name: str
@@ -80,6 +85,8 @@ class Stream(ABC):
     version_field: str = "updated_at"
     in_files: ClassVar[bool] = False
     about_others: ClassVar[bool] = False
+    key_is_beside: bool = False
+    no_backfill: str = "every sync looks at all that its source has, so there is nothing more to be read"
 
     def __init__(self, context: Context):
         self.context = context
@@ -99,6 +106,15 @@ class Stream(ABC):
 
     def is_deleted(self, record: dict[str, Any]) -> bool:
         return False
+
+    def backfill(self, window: Window, cursor: Any, as_of: datetime) -> Iterator[BackfillPage]:
+        """What the source has of the window, from `cursor` (None: from its start) on, and each record's version.
+
+        `as_of` is the source's clock, a little before the window was first read; it stays when the window goes on
+        in a later run. No version may win over what the daily sync learns after it. A stream that can be backfilled
+        writes this, and leaves `no_backfill` empty.
+        """
+        raise NotImplementedError(f"{self.name}: {self.no_backfill}")
 
     def inventory(self, start: datetime | None, end: datetime) -> Iterator[Item]:
         """Everything the source has now that was created from `start` (None: ever) to `end`, as cheaply as it tells.

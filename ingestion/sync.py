@@ -83,29 +83,46 @@ def sync_stream(
     contract = contract_of(settings.type, stream)
     apply_before_sync(source, stream, pipeline=pipeline, url=url)
     with StreamWriter(source, stream, url) as writer:
-        run = _Run(writer, on_progress)
         current = CurrentRecords(source, stream, url)
         context = Context(source, settings, writer.knows_file, writer.loaded_files, current, writer.known)
         built = source_class(settings.type)(context)
         try:
             reader = built.stream(stream)
-            pages = ReadAhead(reader.read(writer.state), f"{source}.{stream}")
-            try:
-                for group in _grouped(run.watched(pages)):
-                    writer.commit(_batch(group, reader, contract, settings.stream(stream).on_reject))
-                    run.report()
-            finally:
-                pages.stop()
+            policy = settings.stream(stream).on_reject
+            result = copy_pages(reader.read(writer.state), reader, writer, contract, policy, on_progress)
         finally:
             built.close()
-        run.check_balance()
         count_missed(source, stream, settings.type, url)
-    new_fields = tuple(sorted(contract.new_fields))
-    if new_fields:
-        log.warning("%s.%s has fields that its contract does not name: %s", source, stream, ", ".join(new_fields))
-    result = RunResult(source, stream, writer.counts, writer.batches, run.bytes, run.seconds, new_fields)
     log.info("%s.%s: %s in %.1f s", source, stream, result.counts, result.seconds)
     return result
+
+
+def copy_pages(
+    pages: Iterator[Page],
+    stream: Stream,
+    writer: StreamWriter,
+    contract: Contract,
+    policy: Policy,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> RunResult:
+    """Commit the pages batch by batch, to the last one; what was done. Raises what sync_stream raises."""
+    run = _Run(writer, on_progress)
+    groups = _grouped(run.counted(pages))
+    ahead = ReadAhead((_batch(group, stream, contract, policy) for group in groups), f"{writer.source}.{writer.stream}")
+    try:
+        for batch in ahead:
+            run.report()
+            writer.commit(batch)
+            run.report()
+    finally:
+        ahead.stop()
+    run.check_balance()
+    new_fields = tuple(sorted(contract.new_fields))
+    if new_fields:
+        names = ", ".join(new_fields)
+        log.warning("%s.%s has fields that its contract does not name: %s", writer.source, writer.stream, names)
+    counts, batches = writer.counts, writer.batches
+    return RunResult(writer.source, writer.stream, counts, batches, run.bytes, run.seconds, new_fields)
 
 
 def sync(
@@ -153,8 +170,8 @@ def _batch(group: list[Page], stream: Stream, contract: Contract, policy: Policy
     if rejects and policy == "stop":
         first = rejects[0]
         raise ContractBroken(
-            f"A record ({first.key or 'without a key'}, from {first.origin}) broke its contract and the policy is"
-            f" `stop`: {'; '.join(first.errors)}. Nothing of its batch was kept."
+            f"A record ({(first.key or 'without a key')[:100]}, from {first.origin}) broke its contract and the policy"
+            f" is `stop`: {'; '.join(first.errors)}. Nothing of its batch was kept."
         )
     skipped = len(rejects) if policy == "skip" else 0
     origin = group[0].origin if len(group) == 1 else f"{group[0].origin} … {group[-1].origin}"
@@ -183,7 +200,9 @@ def _grouped(pages: Iterable[Page]) -> Iterator[list[Page]]:
             group.append(page)
             records += len(page.records)
             size += sum(len(record.data) for record in page.records)
-            if records >= BATCH_RECORDS or size >= BATCH_BYTES or time.monotonic() - begun >= BATCH_SECONDS:
+            # A bookmark that comes alone is kept at once: what it tells of may take long.
+            alone = not page.records
+            if alone or records >= BATCH_RECORDS or size >= BATCH_BYTES or time.monotonic() - begun >= BATCH_SECONDS:
                 yield group
                 group, records, size, begun = [], 0, 0, time.monotonic()
     except HeadwaterError as error:
@@ -206,11 +225,10 @@ class _Run:
     def seconds(self) -> float:
         return time.monotonic() - self._begun
 
-    def watched(self, pages: Iterable[Page]) -> Iterator[Page]:
+    def counted(self, pages: Iterable[Page]) -> Iterator[Page]:
         for page in pages:
             self.read += len(page.records)
             self.bytes += sum(len(record.data) for record in page.records)
-            self.report()
             yield page
 
     def report(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -118,6 +119,8 @@ class TableStream(WindowedStream):
         with (
             self._database.snapshot() as connection,
             Sweep(f"{self.context.source}.{self.name}", self.options.most_vanished) as sweep,
+            # Left open by an error it would hold raw's table until the garbage is collected.
+            closing(self.context.current.versions()) as known,
         ):
             table = self._find(connection)
             row = connection.execute(on(table, "select count(*) from {table}")).fetchone()
@@ -130,7 +133,7 @@ class TableStream(WindowedStream):
                 ListedRow(self._text(key), _time(at), settled)
                 for key, at, settled in rows(connection, listing, [start])
             )
-            sweep.compare(listed, int(row[0]) if row else 0, self.context.current.versions())
+            sweep.compare(listed, int(row[0]) if row else 0, known)
             if sweep.gone or sweep.missed:
                 log.warning(
                     "%s.%s: the sweep found %s vanished rows and %s that were missed.",

@@ -33,6 +33,15 @@ class WindowPage(NamedTuple):
     origin: str
 
 
+class BackfillPage(NamedTuple):
+    """A page of a backfill; `read_at` is when the source read the records, by our clock, if that was not now."""
+
+    records: list[Record]
+    next_cursor: Any
+    origin: str
+    read_at: datetime | None = None
+
+
 class CursorRefused(HeadwaterError):
     """The source no longer takes a cursor that it gave; `pages` raises it, and the window is read from its start."""
 
@@ -41,6 +50,7 @@ class WindowedStream(Stream):
     """Derive, and write `source_now` and `pages`. `settle` is how long the source may take to list a change."""
 
     settle: ClassVar[timedelta] = timedelta(seconds=60)
+    no_backfill = ""
 
     @abstractmethod
     def source_now(self) -> datetime:
@@ -65,6 +75,14 @@ class WindowedStream(Stream):
         yield from self._window(
             {"start": start.isoformat() if start else None, "end": end.isoformat(), "cursor": None}, watermark
         )
+
+    def backfill(self, window: Window, cursor: Any, as_of: datetime) -> Iterator[BackfillPage]:
+        """What changed last within the window; its own time of change is its version.
+
+        A record that changes meanwhile leaves the window for a later time, of which the daily sync learns.
+        """
+        for page in self._from(window, cursor):
+            yield BackfillPage(*page)
 
     def _window(self, window: dict[str, Any], watermark: str | None) -> Iterator[Page]:
         end = parse_time(window["end"], "end")

@@ -74,6 +74,7 @@ def start(
 @app.command()
 def stop(home: Home = ROOT / ".local") -> None:
     """End what `start` left running; the data stay."""
+    from local.left_running import forget_running
     from local.postgres import EmbeddedPostgres
     from local.processes import end_all
 
@@ -82,7 +83,7 @@ def stop(home: Home = ROOT / ".local") -> None:
         return
     ended = end_all(home.resolve())
     EmbeddedPostgres(home.resolve() / "postgres").stop()
-    (home / "stack.json").unlink(missing_ok=True)
+    forget_running(home)
     print(f"Stopped ({ended} processes)." if ended else "Nothing was running.")
 
 
@@ -101,7 +102,7 @@ def remove(home: Home = ROOT / ".local") -> None:
 @app.command()
 def status(home: Home = ROOT / ".local") -> None:
     """Say whether the stack is running, and where. Exits with 1 when it is not."""
-    from local.stack import running_state
+    from local.left_running import running_state
 
     if not running_state(home):
         print("The stack is not running; `make local` starts it.")
@@ -112,7 +113,7 @@ def status(home: Home = ROOT / ".local") -> None:
 @app.command()
 def url(home: Home = ROOT / ".local") -> None:
     """Print the warehouse's address, for psql and the rooms' own doors (it holds the password)."""
-    from local.stack import running_state
+    from local.left_running import running_state
 
     if not (state := running_state(home)):
         raise HeadwaterError("The stack is not running; `make local` starts it.")
@@ -121,7 +122,7 @@ def url(home: Home = ROOT / ".local") -> None:
 
 def _print_addresses(home: Path) -> None:
     from local.credentials import stack_secrets
-    from local.stack import running_state
+    from local.left_running import running_state
 
     state = running_state(home)
     password = stack_secrets(home / "secrets.json")["admin_password"]

@@ -31,7 +31,7 @@ class Shop:
     def command(self) -> list[str]:
         options = {
             **{"--host": "127.0.0.1", "--port": str(self.port), "--sftp-port": str(self.sftp_port)},
-            **{"--state": str(self._state), **self._options},
+            **{"--state": str(self._state), "--kafka": "own", **self._options},
         }
         words = [word for pair in options.items() for word in pair] + (["--live"] if self._live else [])
         return [sys.executable, "-m", "mock_apis", "serve", *words]
@@ -65,6 +65,7 @@ class Shop:
             "UPLOADS_SFTP_HOST_KEY": host_key,
             "GA_S3_URL": "s3://analytics/ga4",
             "GA_S3_ENDPOINT_URL": f"{self.url}/s3",
+            "STOCK_KAFKA_BOOTSTRAP_SERVERS": self.admin("GET", "kafka").text,
             "AWS_ACCESS_KEY_ID": "AKIADEMO",
             "AWS_SECRET_ACCESS_KEY": self._known["s3"],
             "AWS_REGION": "eu-central-1",

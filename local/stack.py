@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import sys
 import time
@@ -16,8 +15,9 @@ from typing import Any
 from local.airflow_api import FINISHED, AirflowApi, TaskState
 from local.airflow_services import AirflowServices
 from local.credentials import stack_secrets
+from local.left_running import forget_running, note_running, running_url
 from local.postgres import EmbeddedPostgres, free_port
-from local.processes import end_all, is_free, marked, members
+from local.processes import end_all, is_free, marked
 from local.services import ROOT, Services
 from local.shop import Shop
 from local.webhooks import Receiver
@@ -83,7 +83,7 @@ class Stack:
         """End every process of the stack, Postgres last; the data stay."""
         self._services.end()
         self._postgres.stop()
-        (self.home / "stack.json").unlink(missing_ok=True)
+        forget_running(self.home)
         if self._lock is not None:
             self._lock.close()
             self._lock = None
@@ -143,15 +143,13 @@ class Stack:
         state = {"ui": self.ui_url, "mock": self.mock_url, "warehouse": self.warehouse_url}
         state |= self._receiver.address
         if not self._leashed:
-            path = self.home / "stack.json"
-            path.touch(mode=0o600)
-            path.write_text(json.dumps(state))
+            note_running(self.home, state)
 
     # -- the parts ------------------------------------------------------------------------------------------------
 
     def _base_env(self) -> dict[str, str]:
         """The caller's environment without what would lead Airflow, dbt or the rooms elsewhere."""
-        sources = ("SHOPIFY_", "STRIPE_", "EMAIL_SFTP_", "UPLOADS_", "APP_DATABASE_", "MOCK_")
+        sources = ("SHOPIFY_", "STRIPE_", "EMAIL_SFTP_", "UPLOADS_", "APP_DATABASE_", "STOCK_KAFKA_", "MOCK_")
         foreign = ("AIRFLOW", "DBT_", "HEADWATER_STACK", *sources)
         mine = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         path = [str(Path(sys.executable).parent), mine.get("PATH", "")]
@@ -237,16 +235,3 @@ class Stack:
         """The log of a task's tries, as text."""
         folder = self.home / "airflow" / "logs" / f"dag_id={dag_id}" / f"run_id={run_id}" / f"task_id={task_id}"
         return "\n".join(path.read_text(errors="replace") for path in sorted(folder.rglob("*.log")))
-
-
-def running_state(home: Path) -> dict[str, str]:
-    """The addresses of a stack that `make local` left running in `home`; empty when none is."""
-    path = home.resolve() / "stack.json"
-    if not path.exists() or not members(home.resolve()):
-        return {}
-    state: dict[str, str] = json.loads(path.read_text())
-    return state
-
-
-def running_url(home: Path) -> str:
-    return running_state(home).get("ui", "")

@@ -20,6 +20,7 @@ from mock_apis import faults as fault_list
 from mock_apis import server
 from mock_apis import state as shop_state
 from mock_apis.app_database import AppDatabase
+from mock_apis.kafka import StockTopic
 from mock_apis.shopify.router import API_VERSION, DEFAULT_BUCKET, DEFAULT_RESTORE
 from mock_apis.state import MockError, ShopState
 from mock_apis.truth import truth as truth_of
@@ -120,6 +121,10 @@ def serve(
     app_reader_password: Annotated[
         str | None, typer.Option(envvar="MOCK_APP_READER_PASSWORD", help="Of the login app_reader, which is made then.")
     ] = None,
+    kafka: Annotated[
+        str | None,
+        typer.Option(envvar="MOCK_KAFKA", help="Where the stock is told: a Kafka (host:port), or `own` (nowhere)."),
+    ] = None,
     stripe_webhook_url: Annotated[
         str | None,
         typer.Option(
@@ -133,7 +138,8 @@ def serve(
         ),
     ] = None,
 ) -> None:
-    """Serve Shopify, Stripe, the email platform's SFTP and the analytics bucket until stopped."""
+    """Serve Shopify, Stripe, the email platform's SFTP, the analytics bucket and the stock's Kafka until stopped."""
+    stock_topic = StockTopic(kafka) if kafka else None
 
     def announce(web: int, sftp: int, host_key: str) -> None:
         base = f"http://{host}:{web}"
@@ -147,6 +153,7 @@ def serve(
             f"STRIPE_API_URL={base}/stripe",
             "GA_S3_URL=s3://analytics/ga4",
             f"GA_S3_ENDPOINT_URL={base}/s3",
+            *([f"STOCK_KAFKA_BOOTSTRAP_SERVERS={stock_topic.address}"] if stock_topic else []),
             f"EMAIL_SFTP_URL=sftp://email@{host}:{sftp}/",
             f'EMAIL_SFTP_HOST_KEY="{host_key}"',
             f"UPLOADS_FOLDER_URL=sftp://email@{host}:{sftp}/uploads",
@@ -166,6 +173,7 @@ def serve(
         shopify_restore=shopify_restore,
         live=live,
         app_database=AppDatabase(app_database, app_reader_password) if app_database else None,
+        stock_topic=stock_topic,
         webhooks=_targets(stripe=stripe_webhook_url, shopify=shopify_webhook_url),
         announce=announce,
     )

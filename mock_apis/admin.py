@@ -1,4 +1,4 @@
-"""The shop's own endpoints under /_admin: health, clock, truth, faults, webhooks sent, the SFTP host key."""
+"""The shop's own endpoints under /_admin: health, clock, truth, faults, webhooks sent, the SFTP host key, Kafka."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def router(
     world_ref: WorldRef,
     faults: Faults,
     host_key: Callable[[], str | None],
+    kafka: str | None,
     remember: Callable[[int], None],
     webhooks: Callable[[], dict[str, int]],
 ) -> APIRouter:
@@ -92,6 +93,10 @@ def router(
     def sftp_host_key() -> Response:
         key = host_key()
         return PlainTextResponse(key) if key else _wrong("no SFTP server runs here", 404)
+
+    @api.get("/kafka")
+    def kafka_address() -> Response:
+        return PlainTextResponse(kafka) if kafka else _wrong("no Kafka runs here", 404)
 
     return api
 

@@ -23,6 +23,7 @@ def create_app(
     shopify_restore: int = DEFAULT_RESTORE,
     stripe_key: str | None = None,
     host_key: Callable[[], str | None] = lambda: None,
+    kafka: str | None = None,
     remember: Callable[[int], None] = lambda days: None,
     webhooks: WebhookSender | None = None,
 ) -> App:
@@ -33,12 +34,13 @@ def create_app(
     """
     faults = Faults() if faults is None else faults
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-    app.include_router(shopify.router(world_ref, token=shopify_token, bucket=shopify_bucket, restore=shopify_restore))
+    limits = {"bucket": shopify_bucket, "restore": shopify_restore}
+    app.include_router(shopify.router(world_ref, token=shopify_token, faults=faults, **limits))
     app.include_router(stripe.router(world_ref, api_key=stripe_key))
     app.include_router(s3.router(world_ref))
     if webhooks is None:
         webhooks = WebhookSender({})
     else:
         world_ref.on_advance = webhooks.tell
-    app.include_router(admin.router(world_ref, faults, host_key, remember, webhooks.counts))
+    app.include_router(admin.router(world_ref, faults, host_key, kafka, remember, webhooks.counts))
     return WorldClock(FaultLayer(app, faults), world_ref)

@@ -11,9 +11,25 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from mock_apis.state import MockError
 
-Target = Literal["shopify", "stripe", "sftp", "s3"]
+Target = Literal["shopify", "shopify_bulk", "stripe", "sftp", "s3"]
 Kind = Literal[
-    "429", "429_no_retry_after", "500", "503", "reset", "truncate", "slow", "throttled", "bad_record", "drift"
+    "429",
+    "429_no_retry_after",
+    "500",
+    "503",
+    "reset",
+    "truncate",
+    "slow",
+    "throttled",
+    "bad_record",
+    "drift",
+    "bulk_busy",
+    "bulk_denied",
+    "bulk_error",
+    "bulk_timeout",
+    "bulk_canceled",
+    "bulk_expired",
+    "bulk_short",
 ]
 NOT_OVER_S3 = ("429", "429_no_retry_after", "bad_record", "drift")
 NOT_OVER_SFTP = ("429", "429_no_retry_after", "slow", "throttled")
@@ -23,9 +39,11 @@ class Fault(BaseModel):
     """One fault: `after` matching requests are let through, then `times` suffer it.
 
     `match` is a part of the path and query, for Shopify of the GraphQL text and
-    variables too. `seconds` is what Retry-After says, or how long a slow body takes.
-    `field` is the field to spoil (bad_record) or to rename (drift), when it is not
-    to be one that suits the record.
+    variables too. Those of `shopify_bulk` befall an operation that is begun, by
+    its query: it is refused for another one, fails, is canceled, expires, or its
+    file lacks lines. `seconds` is what Retry-After says, or how long a slow body
+    takes. `field` is the field to spoil (bad_record) or to rename (drift), when it
+    is not to be one that suits the record.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -42,6 +60,8 @@ class Fault(BaseModel):
     def _possible(self) -> Fault:
         if self.target != "shopify" and self.kind == "throttled":
             raise ValueError("only Shopify throttles")
+        if (self.target == "shopify_bulk") != self.kind.startswith("bulk_"):
+            raise ValueError("bulk operations suffer the faults that begin with bulk_, and nothing else does")
         if self.target == "sftp" and self.kind in NOT_OVER_SFTP:
             raise ValueError(f"SFTP has no {self.kind}")
         if self.target == "s3" and self.kind in NOT_OVER_S3:

@@ -1,4 +1,4 @@
-"""Serves the pretend shop over HTTP and SFTP until it is told to stop."""
+"""Serves the pretend shop over HTTP, SFTP and Kafka until it is told to stop."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from mock_apis import state as shop_state
 from mock_apis.app import create_app
 from mock_apis.app_database import AppDatabase
 from mock_apis.faults import Faults
+from mock_apis.kafka import StockTopic
 from mock_apis.live import LiveClock
 from mock_apis.middleware import App, Protocol
 from mock_apis.sftp import SftpServer, new_host_key
 from mock_apis.state import MockError, ShopState
 from mock_apis.webhooks import Target, WebhookSender
 from mock_apis.world.ref import WorldRef
+from mock_apis.world.world import World
 
 STOP_SECONDS = 3
 
@@ -63,6 +65,7 @@ def serve(
     shopify_restore: int,
     live: bool,
     app_database: AppDatabase | None,
+    stock_topic: StockTopic | None,
     webhooks: Mapping[str, Target],
     announce: Callable[[int, int, str], None],
 ) -> None:
@@ -72,9 +75,14 @@ def serve(
     """
     state = state.model_copy(update={"host_key": state.host_key or new_host_key()})
     with listening(host, port, "--port") as web:
-        world_ref = WorldRef(state.world(), app_database.write if app_database else lambda _world: None)
-        if app_database:
-            app_database.write(world_ref.world)
+        written = [it.write for it in (app_database, stock_topic) if it]
+
+        def write(world: World) -> None:
+            for each in written:
+                each(world)
+
+        world_ref = WorldRef(state.world(), write)
+        write(world_ref.world)
         sftp = SftpServer(world_ref, host, sftp_port, host_key=state.host_key, faults=faults)
         try:
             sftp.start()
@@ -99,6 +107,7 @@ def serve(
                 shopify_bucket=shopify_bucket,
                 shopify_restore=shopify_restore,
                 host_key=lambda: sftp.host_key,
+                kafka=stock_topic.address if stock_topic else None,
                 remember=remember,
                 webhooks=sender,
             )

@@ -15,6 +15,7 @@ import psycopg
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from monitoring.backfills import backfill_metrics
 from monitoring.queries import Snapshot, read_snapshot
 from monitoring.reconciliations import reconciliation_metrics
 from monitoring.webhooks import webhook_metrics
@@ -72,6 +73,7 @@ def _families(ops: Snapshot, pipeline: Pipeline) -> Iterator[Metric]:
     yield from _streams(ops, pipeline)
     yield from webhook_metrics(ops.webhooks, pipeline)
     yield from reconciliation_metrics(ops.reconciliations)
+    yield from backfill_metrics(ops.backfills)
     yield from _delivery(ops)
     yield from _quality(ops)
 

@@ -7,6 +7,7 @@ from datetime import date, datetime, time, timedelta
 
 import psycopg
 
+from monitoring.backfills import Backfill, read_backfills
 from monitoring.reconciliations import Reconciliation, read_reconciliations
 from monitoring.webhooks import Key, Webhooks, read_webhooks
 from settings import Pipeline
@@ -37,6 +38,7 @@ class Snapshot:
     checks: list[tuple[str, str, str, int, int]]
     quality_score: float | None
     reconciliations: list[Reconciliation]
+    backfills: list[Backfill]
 
 
 def read_snapshot(connection: psycopg.Connection, pipeline: Pipeline) -> Snapshot:
@@ -48,11 +50,17 @@ def read_snapshot(connection: psycopg.Connection, pipeline: Pipeline) -> Snapsho
             " from ops.checkpoints"
         ).fetchall()
         records = connection.execute(
-            "select source, stream, sum(kept)::bigint, sum(already_there)::bigint, sum(rejected)::bigint"
-            " from ops.loads group by source, stream"
+            "select source, stream, sum(kept)::bigint, sum(already_there)::bigint, sum(rejected)::bigint from ("
+            " select source, stream, kept, already_there, rejected from ops.loads"
+            " union all select source, stream, kept, already_there, rejected from ops.pruned"
+            ") as ever group by source, stream"
         ).fetchall()
         runs = connection.execute(
-            "select source, stream, status, count(*) from ops.runs where kind = 'sync' group by source, stream, status"
+            "select source, stream, status, sum(count)::bigint from ("
+            " select source, stream, status, count(*) from ops.runs where kind = 'sync' group by source, stream, status"
+            " union all select source, stream, 'succeeded', succeeded from ops.pruned"
+            " union all select source, stream, 'failed', failed from ops.pruned"
+            ") as ever group by source, stream, status"
         ).fetchall()
         durations = connection.execute(
             "select distinct on (source, stream) source, stream, extract(epoch from finished_at - started_at)::float8"
@@ -80,6 +88,7 @@ def read_snapshot(connection: psycopg.Connection, pipeline: Pipeline) -> Snapsho
             " and day = (select day from ops.scorecards order by measured_at desc, day desc limit 1)"
         ).fetchall()
         reconciliations = read_reconciliations(connection, pipeline)
+        backfills = read_backfills(connection)
         clock = connection.execute("select now(), min(started_at) from ops.runs").fetchone()
     assert clock is not None
     scores: dict[str, float | None] = dict(scored)
@@ -100,6 +109,7 @@ def read_snapshot(connection: psycopg.Connection, pipeline: Pipeline) -> Snapsho
         checks=checks,
         quality_score=scores.get("quality_score"),
         reconciliations=reconciliations,
+        backfills=backfills,
     )
 
 

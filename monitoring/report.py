@@ -49,13 +49,14 @@ def render_report(data: ReportData, pipeline: Pipeline) -> str:
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters.update(duration=duration, cell=cell, amount=amount)
     zone = pipeline.shop.zone
+    environment.filters.update(duration=duration, cell=cell, amount=amount)
     return environment.get_template("report.html.j2").render(
         shop=pipeline.shop,
         data=data,
         now=data.now.astimezone(zone),
         published_at=data.published and data.published.published_at and data.published.published_at.astimezone(zone),
+        zone=zone,
         delivery=delivery_standing(data),
         day=_of_day(data),
         card={(metric, subject): row for metric, subject, *row in data.card},

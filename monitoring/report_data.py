@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg import sql
 
+from monitoring.backfills import Backfill, read_backfills
 from monitoring.reconciliations import Reconciliation, read_reconciliations
 from settings import Pipeline
 from warehouse import connect
@@ -67,6 +68,7 @@ class ReportData:
     freshness: list[Freshness]
     quarantine: list[Quarantined]
     reconciliations: list[Reconciliation]
+    backfills: list[Backfill]
     marts: list[MartRows]
 
 
@@ -93,6 +95,7 @@ def read_report(pipeline: Pipeline, url: str | None = None) -> ReportData:
         published = _delivery(connection, "status = 'published' order by published_at desc")
         freshness = _freshness(connection, pipeline, now[0])
         reconciliations = read_reconciliations(connection, pipeline)
+        backfills = read_backfills(connection)
     with connect("reporter", url=url, application="headwater report") as connection, connection.transaction():
         connection.execute("set transaction isolation level repeatable read, read only")
         marts = _marts(connection)
@@ -109,6 +112,7 @@ def read_report(pipeline: Pipeline, url: str | None = None) -> ReportData:
         freshness=freshness,
         quarantine=[Quarantined(*row) for row in quarantine],
         reconciliations=reconciliations,
+        backfills=backfills,
         marts=marts,
     )
 

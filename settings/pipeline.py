@@ -26,6 +26,7 @@ from pydantic import (
 
 from settings.errors import SettingsError
 
+SHORTEST_RETENTION = timedelta(days=30)
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -136,6 +137,14 @@ class Pipeline(_Strict):
     monthly_budget_usd: Annotated[int, Field(ge=0)]
     retention: dict[Literal["quarantine", "loads"], Duration] = {}
     sources: Annotated[dict[Name, SourceSettings], Field(min_length=1)]
+
+    @field_validator("retention")
+    @classmethod
+    def _long_enough(cls, value: dict[str, timedelta]) -> dict[str, timedelta]:
+        for name, kept in value.items():
+            if kept < SHORTEST_RETENTION:
+                raise ValueError(f"{name} must be kept for 30d at least: late changes and comparisons still need it")
+        return value
 
     @model_validator(mode="before")
     @classmethod

@@ -1,4 +1,4 @@
-"""`python -m warehouse`: migrate, look at deliveries, publish one."""
+"""`python -m warehouse`: migrate, look at deliveries, publish one, delete what is too old."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from rich.table import Table
 from settings import friendly_errors
 from warehouse.connection import connect
 from warehouse.migrate import migrate as run_migrations
+from warehouse.prune import prune as run_prune
 from warehouse.publish import publish as run_publish
 
 app = typer.Typer(
-    help="The database itself: migrations, deliveries, publish.",
+    help="The database itself: migrations, deliveries, publish, retention.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -47,6 +48,18 @@ def publish(delivery_id: str = typer.Argument(help="A delivery that passed its c
     """Swap the checked candidate in as marts."""
     for mart, rows in run_publish(delivery_id).rows.items():
         print(f"{mart}: {rows} rows")
+
+
+@app.command()
+def prune() -> None:
+    """Delete what is older than `retention` of pipeline.yml, and webhooks that were dealt with a month ago."""
+    done = run_prune()
+    for table, rows in done.deleted.items():
+        print(f"ops.{table}: {rows} deleted")
+    for stream, records in done.old_open.items():
+        print(f"{stream}: {records} open quarantined records are older than that; they stay until you decide.")
+    if done.old_open:
+        print("Decide with `python -m ingestion quarantine list`, then `replay` or `discard`.")
 
 
 if __name__ == "__main__":

@@ -92,12 +92,16 @@ class Counts(NamedTuple):
 
 
 class Run(NamedTuple):
-    """Who writes: a run of a stream, with the fencing token that it took when it opened the stream."""
+    """Who writes: a run of a stream, with the fencing token that it took when it opened the stream.
+
+    `window` is the window of a backfill (its id and number) that the run opened instead.
+    """
 
     run_id: uuid.UUID
     source: str
     stream: str
     fence: int
+    window: tuple[uuid.UUID, int] | None = None
 
 
 def write(connection: psycopg.Connection, run: Run, batch: Batch) -> Counts:
@@ -155,6 +159,9 @@ def _make_months(connection: psycopg.Connection, run: Run, batch: Batch) -> None
 
 
 def _move_bookmark(connection: psycopg.Connection, run: Run, batch: Batch) -> None:
+    if run.window:
+        _move_window(connection, run, batch)
+        return
     newest = max((row.version for row in batch.rows), default=None)
     moved = connection.execute(
         "update ops.checkpoints set state = %s, watermark = greatest(watermark, %s),"
@@ -169,6 +176,21 @@ def _move_bookmark(connection: psycopg.Connection, run: Run, batch: Batch) -> No
         )
 
 
+def _move_window(connection: psycopg.Connection, run: Run, batch: Batch) -> None:
+    assert run.window is not None
+    done = batch.state.get("done") is True
+    moved = connection.execute(
+        "update ops.backfill_windows set state = %s, status = %s, updated_at = clock_timestamp(),"
+        " finished_at = case when %s then clock_timestamp() end where backfill_id = %s and number = %s and fence = %s",
+        (Jsonb(batch.state), "done" if done else "running", done, *run.window, run.fence),
+    )
+    if moved.rowcount != 1:
+        raise Fenced(
+            f"A newer run has opened window {run.window[1]} of this backfill of {run.source}.{run.stream}; this one"
+            " stops here. Nothing is lost: the newer run goes on from the last batch."
+        )
+
+
 def _insert_rows(connection: psycopg.Connection, run: Run, batch: Batch) -> int:
     columns = "record_key, record_version, content_hash, source_data, _extracted_at, _deleted"
     with connection.cursor() as cursor:
@@ -179,13 +201,27 @@ def _insert_rows(connection: psycopg.Connection, run: Run, batch: Batch) -> int:
                 # Sent as text: psycopg would dump a str for `json` as one more JSON string.
                 text = row.data.decode()
                 copy.write_row((row.key, row.version, digest, text, row.extracted_at, row.deleted))
+        table = sql.Identifier("raw", f"{run.source}_{run.stream}")
         cursor.execute(
             sql.SQL(
-                f"insert into raw.{{}} ({columns}, _load_id) select {columns}, %s from incoming on conflict do nothing"
-            ).format(sql.Identifier(f"{run.source}_{run.stream}")),
+                f"insert into {{}} ({columns}, _load_id) select {columns}, %s from incoming{{}} on conflict do nothing"
+            ).format(table, _but_the_outrun(run, batch, table)),
             (batch.load_id,),
         )
         return cursor.rowcount
+
+
+def _but_the_outrun(run: Run, batch: Batch, table: sql.Identifier) -> sql.Composable:
+    """What a backfill or the quarantine had before others brought the same version must not come after it: the last
+    loaded stands."""
+    if not run.window and not batch.replayed:
+        return sql.SQL("")
+    rivals = [table] if run.window else [table, sql.Identifier("incoming")]
+    outrun = sql.SQL(
+        "exists (select from {} as it where it.record_key = incoming.record_key"
+        " and it.record_version = incoming.record_version and it._extracted_at > incoming._extracted_at)"
+    )
+    return sql.SQL(" where not ({})").format(sql.SQL(" or ").join(outrun.format(rival) for rival in rivals))
 
 
 def _quarantine(connection: psycopg.Connection, run: Run, batch: Batch) -> None:

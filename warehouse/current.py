@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -31,8 +31,8 @@ class CurrentRecords:
         self._name, self._url = f"{source}_{stream}", url
         self._table = sql.Identifier("raw", self._name)
 
-    def versions(self) -> Iterator[CurrentVersion]:
-        """Every key with its current version, the keys in the order of their bytes; of one moment."""
+    def versions(self) -> Generator[CurrentVersion]:
+        """Every key with its current version, the keys in the order of their bytes; of one moment. Close it."""
         question = sql.SQL(
             'select distinct on (record_key collate "C") record_key, record_version, _deleted from {}'
             f' order by record_key collate "C", {NEWEST}'

@@ -140,7 +140,7 @@ class Inventories:
             f"insert into wanted select key, 'missing' from (select key from at_source s where not {HELD} union"
             " select key from owed where stream = %(stream)s and created_at <= %(end)s) as absent"
             " where not exists (select from ops.quarantine q where q.source = %(source)s and q.stream = %(stream)s"
-            " and q.record_key = absent.key and q.status = 'open')".encode(),
+            " and q.record_key = absent.key and q.status <> 'replayed')".encode(),
             {"source": self._source, "stream": stream, "end": end},
         )
         self.connection.execute(

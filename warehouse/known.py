@@ -70,6 +70,11 @@ class Known:
             found.append(version)
         return found
 
+    def read_to_its_end(self) -> bool:
+        """Whether a sync has ever come to its end."""
+        question = sql.SQL("select 1 from ops.checkpoints where {} and watermark is not null").format(_MINE)
+        return bool(self._ask(question, {}))
+
     def live_keys(self, after: str, before: str, limit: int) -> list[str]:
         """The first `limit` keys between the two, in the warehouse's order, whose records are not deleted."""
         question = sql.SQL(

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Any, LiteralString
+from typing import Any, LiteralString, Self
 
 import psycopg
 from psycopg import sql
@@ -25,6 +25,10 @@ from warehouse.known import Known
 COMMIT_ATTEMPTS = 4
 LOCK_SECONDS = 15.0
 DEAD_RUN_SECONDS = 1.0  # for the server to notice that a killed run is gone
+BURY = (
+    "update ops.runs set status = 'failed', finished_at = clock_timestamp(),"
+    " error = 'ended without a word; it was killed or lost its connection' where"
+)
 
 
 class StreamBusy(HeadwaterError):
@@ -56,27 +60,11 @@ class StreamWriter:
         self.batches = 0
         self._one_at_a_time = threading.RLock()  # the reader asks for files while a batch is written
 
-    def __enter__(self) -> StreamWriter:
+    def __enter__(self) -> Self:
         self._connection = self._connect(wait=self._wait)
         try:
             with self._connection.transaction():
-                row = self._connection.execute(
-                    "insert into ops.checkpoints as c (source, stream, fence) values (%s, %s, 1)"
-                    " on conflict (source, stream) do update set fence = c.fence + 1 returning state, fence",
-                    (self.source, self.stream),
-                ).fetchone()
-                assert row is not None
-                self.state, self.fence = row
-                self._connection.execute(
-                    "update ops.runs set status = 'failed', finished_at = clock_timestamp(),"
-                    " error = 'ended without a word; it was killed or lost its connection'"
-                    " where source = %s and stream = %s and status = 'running'",
-                    (self.source, self.stream),
-                )
-                self._connection.execute(
-                    "insert into ops.runs (run_id, source, stream, kind) values (%s, %s, %s, %s)",
-                    (self.run_id, self.source, self.stream, self._kind),
-                )
+                self.state, self.fence = self._open(self._connection)
         except BaseException:
             self._connection.close()
             raise
@@ -89,11 +77,7 @@ class StreamWriter:
         try:
             if self._connection.closed:
                 self._connection = self._connect(wait=LOCK_SECONDS)
-            self._connection.execute(
-                "update ops.runs set status = %s, error = %s, finished_at = clock_timestamp()"
-                " where run_id = %s and status = 'running'",
-                (status, text, self.run_id),
-            )
+            self._end(self._connection, status, text)
             # Closing lets go of the lock too, but only when the server gets to it: the next run may be there before.
             self._connection.execute("select pg_advisory_unlock_all()")
         except (psycopg.Error, HeadwaterError):
@@ -103,8 +87,38 @@ class StreamWriter:
             self._connection.close()
 
     @property
+    def lock(self) -> str:
+        """What only one run may hold at a time."""
+        return f"{self.source}.{self.stream}"
+
+    @property
     def _run(self) -> Run:
         return Run(self.run_id, self.source, self.stream, self.fence)
+
+    def _open(self, connection: psycopg.Connection) -> tuple[dict[str, Any], int]:
+        """Take the next fence; the bookmark and the fence. Runs that held the lock before are dead."""
+        row = connection.execute(
+            "insert into ops.checkpoints as c (source, stream, fence) values (%s, %s, 1)"
+            " on conflict (source, stream) do update set fence = c.fence + 1 returning state, fence",
+            (self.source, self.stream),
+        ).fetchone()
+        assert row is not None
+        connection.execute(
+            f"{BURY} source = %s and stream = %s and backfill_id is null and status = 'running'",
+            (self.source, self.stream),
+        )
+        connection.execute(
+            "insert into ops.runs (run_id, source, stream, kind) values (%s, %s, %s, %s)",
+            (self.run_id, self.source, self.stream, self._kind),
+        )
+        return row[0], row[1]
+
+    def _end(self, connection: psycopg.Connection, status: str, error: str | None) -> None:
+        connection.execute(
+            "update ops.runs set status = %s, error = %s, finished_at = clock_timestamp()"
+            " where run_id = %s and status = 'running'",
+            (status, error, self.run_id),
+        )
 
     def commit(self, batch: Batch) -> Counts:
         """Write the batch; return its counts. Nothing of it stays when this raises.
@@ -188,9 +202,8 @@ class StreamWriter:
         """A connection that holds the stream's lock; `wait` seconds for a lost session of ours to let go of it."""
         connection = connect("loader", url=self._url, application=f"headwater {self.source}.{self.stream}")
         deadline = time.monotonic() + wait
-        lock = f"{self.source}.{self.stream}"
         while True:
-            row = connection.execute("select pg_try_advisory_lock(hashtextextended(%s, 0))", (lock,)).fetchone()
+            row = connection.execute("select pg_try_advisory_lock(hashtextextended(%s, 0))", (self.lock,)).fetchone()
             if row and row[0]:
                 break
             late = time.monotonic() >= deadline
@@ -199,7 +212,7 @@ class StreamWriter:
                 deadline, wait, late = deadline + LOCK_SECONDS - wait, LOCK_SECONDS, False
             if late:
                 connection.close()
-                raise StreamBusy(f"{lock} is being loaded by another run; wait for it to end, then run again.")
+                raise StreamBusy(f"{self.lock} is being loaded by another run; wait for it to end, then run again.")
             time.sleep(0.1)
         table = f"raw.{self.source}_{self.stream}"
         row = connection.execute("select relkind from pg_class where oid = to_regclass(%s)", (table,)).fetchone()

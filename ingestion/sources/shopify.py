@@ -8,6 +8,9 @@ Not promised, because Shopify does not tell it: a deleted object stays as it was
 a change to a child (a transaction, a note on a refund) need not move its order's `updatedAt`, which the streams'
 lookback softens; parts fetched after the page may be newer than it, and the next window then brings the whole newer
 version; without the scope `read_all_orders` Shopify lists only the orders of the last 60 days.
+
+A backfill asks for what was created in a range, by bulk operations (ingestion/shopify_bulk.py), of which Shopify runs
+five of an app at once. They cannot bring the lines of refunds: each order that has one costs a query more.
 """
 
 from __future__ import annotations
@@ -23,9 +26,11 @@ from ingestion.cut import at, elements, members
 from ingestion.inventory import Item
 from ingestion.refetch import Change, Refetching
 from ingestion.shopify_api import Queries, QueryTooDear, ShopifyApi
+from ingestion.shopify_bulk import BulkExport
+from ingestion.shopify_bulk_file import Shape
 from ingestion.shopify_inventory import inventory, item_of
 from ingestion.source import BaseSource, Context, Record, Stream
-from ingestion.window import Window, WindowedStream, WindowPage
+from ingestion.window import BackfillPage, Window, WindowedStream, WindowPage
 from settings import HeadwaterError
 
 QUERIES = Queries(Path(__file__).with_suffix(".graphql"))
@@ -57,6 +62,14 @@ class _Order(msgspec.Struct, rename="camel"):
     transactions: list[msgspec.Raw]
 
 
+class _InBulk(msgspec.Struct, rename="camel"):
+    """What of an order that a bulk operation brought tells what it still lacks."""
+
+    id: str
+    refunds: list[msgspec.Raw]
+    transactions: list[msgspec.Raw]
+
+
 class _Product(msgspec.Struct, rename="camel"):
     id: str
     variants: _Connection
@@ -69,6 +82,8 @@ class ShopifyStream(WindowedStream, Refetching):
     operation: ClassVar[str]
     single: ClassVar[str]  # the operation that asks for one by its id
     kind: ClassVar[str]
+    created: ClassVar[str] = "created_at"  # what a search calls the time of creation
+    shape: ClassVar[Shape]  # of a record, for what a bulk operation brings in pieces
     first: int
 
     def __init__(self, context: Context, api: ShopifyApi):
@@ -93,6 +108,20 @@ class ShopifyStream(WindowedStream, Refetching):
             if cursor is None:
                 return
 
+    def backfill(self, window: Window, cursor: Any, as_of: datetime) -> Iterator[BackfillPage]:
+        """What was created within the window, by a bulk operation; `updatedAt` is its version as ever.
+
+        The same bytes as a page brings, so what did not change is there already. An operation takes long: what it
+        read of a version that a sync has read later is left out by the writer, and a later change has a later time.
+        """
+        query = QUERIES.in_bulk(f"{self.operation}InBulk", _search(window, self.created))
+        export = BulkExport(self.api, query, self.shape, self.filled, f"{self.context.source}.{self.name}")
+        yield from export.pages(cursor)
+
+    def filled(self, node: bytes) -> bytes:
+        """A record of a bulk operation with what such a query cannot ask for."""
+        return node
+
     @classmethod
     def change_of(cls, topic: str, event: bytes, occurred_at: datetime) -> Change | None:
         if topic not in cls.topics:
@@ -110,7 +139,7 @@ class ShopifyStream(WindowedStream, Refetching):
         return None if node == b"null" else Record(self.completed(node), origin=f"{self.single} {change.object_id}")
 
     def inventory(self, start: datetime | None, end: datetime) -> Iterator[Item]:
-        query = _search(Window(start, end), "created_at")
+        query = _search(Window(start, end), self.created)
         return inventory(self.api, f"{self.operation}Inventory", self.name, query)
 
     def item_of(self, record: bytes) -> Item | None:
@@ -136,13 +165,16 @@ class ShopifyStream(WindowedStream, Refetching):
                     raise
                 self.first = max(1, self.first // 2)
 
-    def rest_of(self, operation: str, member: str, id: str, so_far: bytes) -> bytes:
-        """The connection `so_far` with all of its nodes, as JSON."""
-        nodes, info = _connection(so_far)
-        while info.has_next_page:
-            more, info = _connection(self.api.ask(operation, "node", member, id=id, after=info.end_cursor))
+    def whole(self, operation: str, member: str, id: str) -> bytes:
+        """A connection with all of its nodes, as a page gives it."""
+        nodes: list[bytes] = []
+        after: str | None = None
+        while True:
+            more, info = _connection(self.api.ask(operation, "node", member, id=id, after=after))
             nodes += more
-        return b'{"nodes":[' + b",".join(nodes) + b'],"pageInfo":' + msgspec.json.encode(info) + b"}"
+            if not info.has_next_page:
+                return b'{"nodes":[' + b",".join(nodes) + b'],"pageInfo":{"hasNextPage":false}}'
+            after = info.end_cursor
 
     def all_of(self, operation: str, member: str, id: str) -> bytes:
         """The whole of a list that has no pages."""
@@ -155,6 +187,7 @@ class ShopifyStream(WindowedStream, Refetching):
 class Orders(ShopifyStream):
     name = "orders"
     operation, single, kind = "Orders", "OrderById", "Order"
+    shape = Shape(QUERIES.fields("WholeOrder"), {"shippingLines": "ShippingLine", "lineItems": "LineItem"})
     first = 100
     topics = (
         *("orders/create", "orders/updated", "orders/paid", "orders/cancelled", "orders/fulfilled", "orders/delete"),
@@ -168,10 +201,9 @@ class Orders(ShopifyStream):
             return node  # the contract will say what is wrong with it
         changed = {}
         if order.line_items.page_info.has_next_page:
-            changed["lineItems"] = self.rest_of("LinesOf", "lineItems", order.id, at(node, "lineItems"))
+            changed["lineItems"] = self.whole("LinesOf", "lineItems", order.id)
         if order.shipping_lines.page_info.has_next_page:
-            found = self.rest_of("ShippingLinesOf", "shippingLines", order.id, at(node, "shippingLines"))
-            changed["shippingLines"] = found
+            changed["shippingLines"] = self.whole("ShippingLinesOf", "shippingLines", order.id)
         refunds = at(node, "refunds")
         if len(order.refunds) >= REFUNDS_IN_A_PAGE:
             changed["refunds"] = refunds = self.all_of("RefundsOf", "refunds", order.id)
@@ -185,14 +217,32 @@ class Orders(ShopifyStream):
 
     def _whole_refund(self, refund: bytes) -> bytes:
         fields = members(refund)
-        id = msgspec.json.decode(fields["id"], type=str)
-        lines = self.rest_of("RefundLinesOf", "refundLineItems", id, fields["refundLineItems"])
+        if not msgspec.json.decode(fields["refundLineItems"], type=_Connection).page_info.has_next_page:
+            return refund
+        lines = self.whole("RefundLinesOf", "refundLineItems", msgspec.json.decode(fields["id"], type=str))
         return _replaced(refund, {"refundLineItems": lines})
+
+    def filled(self, node: bytes) -> bytes:
+        """With its refunds: their lines are a connection within a list, which a bulk query may not ask for."""
+        try:
+            order = msgspec.json.decode(node, type=_InBulk)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return node
+        if len(order.transactions) >= MOST_OF_A_LIST:
+            raise HeadwaterError(f"{order.id} has {MOST_OF_A_LIST} transactions or more, which is not known whole.")
+        if not order.refunds:
+            return node
+        refunds = self.all_of("RefundsOf", "refunds", order.id)
+        return _replaced(
+            node, {"refunds": b"[" + b",".join(self._whole_refund(each) for each in elements(refunds)) + b"]"}
+        )
 
 
 class Customers(ShopifyStream):
     name = "customers"
     operation, single, kind = "Customers", "CustomerById", "Customer"
+    created = "customer_date"
+    shape = Shape(QUERIES.fields("WholeCustomer"), {})
     first = 250
     topics = (*("customers/create", "customers/update", "customers/enable", "customers/disable", "customers/delete"),)
 
@@ -200,6 +250,7 @@ class Customers(ShopifyStream):
 class Products(ShopifyStream):
     name = "products"
     operation, single, kind = "Products", "ProductById", "Product"
+    shape = Shape(QUERIES.fields("WholeProduct"), {"variants": "ProductVariant"})
     first = 100
     topics = ("products/create", "products/update", "products/delete")
 
@@ -210,7 +261,7 @@ class Products(ShopifyStream):
             return node
         if not product.variants.page_info.has_next_page:
             return node
-        return _replaced(node, {"variants": self.rest_of("VariantsOf", "variants", product.id, at(node, "variants"))})
+        return _replaced(node, {"variants": self.whole("VariantsOf", "variants", product.id)})
 
 
 class Source(BaseSource):

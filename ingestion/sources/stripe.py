@@ -25,19 +25,22 @@ order of their events whatever the number; a 429 to one of them holds all of the
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-from ingestion.cut import at
+import msgspec
+
+from ingestion.cut import at, members
 from ingestion.inventory import Item
 from ingestion.refetch import Change, Refetching
 from ingestion.side_by_side import side_by_side
 from ingestion.source import BaseSource, Context, Record, Stream, parse_time
 from ingestion.stripe_api import StripeApi, item_of, newest_changes
-from ingestion.window import Window, WindowedStream, WindowPage
-from settings import SettingsError
+from ingestion.window import BackfillPage, Window, WindowedStream, WindowPage
+from settings import HeadwaterError, SettingsError
 
 # Stripe keeps 30 days of events; an hour less, so that none falls out while they are read.
 EVENTS_REACH_BACK = timedelta(days=30) - timedelta(hours=1)
@@ -65,6 +68,15 @@ class StripeStream(WindowedStream):
 
     def pages(self, window: Window, cursor: Any) -> Iterator[WindowPage]:
         yield from self._listed(window.start, window, cursor)
+
+    def backfill(self, window: Window, cursor: Any, as_of: datetime) -> Iterator[BackfillPage]:
+        """What was created within the window, as it is now; nothing tells of what was deleted meanwhile."""
+        for records, next_cursor, origin in self._listed(window.start, window, cursor, why=" (backfill)"):
+            yield BackfillPage(self._dated(records, as_of), next_cursor, origin)
+
+    def _dated(self, records: list[Record], as_of: datetime) -> list[Record]:
+        """The records of a backfill, each with its version where its own time does not tell it."""
+        return records
 
     def inventory(self, start: datetime | None, end: datetime) -> Iterator[Item]:
         for objects, _ in self._api.list(self.path, start, end, None):
@@ -132,6 +144,32 @@ class EventedStream(StripeStream, Refetching):
             records = side_by_side(self.fetched, newest_changes(events, self.noun), self._workers)
             yield WindowPage(records, next_cursor, origin)
             after = next_cursor["after"] if next_cursor else after
+
+    def _dated(self, records: list[Record], as_of: datetime) -> list[Record]:
+        """A record that raw has as it is keeps its version there; one that raw lacks has its time of creation.
+
+        One that raw has otherwise is dated `as_of`, which lies 60 s behind Stripe's clock when the window was begun:
+        what was fetched since then includes every event up to it, so it wins over all that was known then. A later
+        change has an event with a later time, and the daily sync, which follows it, wins. The first sync lists without
+        events: until it has, there is nothing that would win, so a record that raw has otherwise is refused.
+        """
+        assert self.context.known is not None  # a backfill lends it
+        keys = [_id(record.data) for record in records]
+        current = self.context.known.current([key for key in keys if key])
+        synced = self.context.known.read_to_its_end()
+        found = []
+        for key, record in zip(keys, records, strict=True):
+            row = current.get(key)
+            if row is not None:
+                same = not row.deleted and row.content_hash == hashlib.sha256(record.data).digest()
+                if not same and not synced:
+                    raise HeadwaterError(
+                        f"{self.context.source}.{self.name} was backfilled before, {key} has changed since, and only"
+                        " the first sync can bring that in its order: run a sync first."
+                    )
+                record = record._replace(version=row.version if same else as_of)
+            found.append(record)
+        return found
 
     @classmethod
     def change_of(cls, topic: str, event: bytes, occurred_at: datetime) -> Change | None:
@@ -224,6 +262,14 @@ class Source(BaseSource):
 
     def close(self) -> None:
         self._api.http.close()
+
+
+def _id(data: bytes) -> str:
+    """The object's id; empty when its bytes do not tell, which its contract will say."""
+    try:
+        return msgspec.json.decode(members(data)["id"], type=str)
+    except (ValueError, KeyError, RecursionError):
+        return ""
 
 
 def _refetch_workers(context: Context) -> int:

@@ -59,7 +59,6 @@ def apply_pending(
     """
     pipeline = pipeline or load_pipeline()
     with connect("loader", url=url) as connection:
-        store.forget_old(connection)
         pairs = store.streams_waiting(connection, due_only=due_only)
     results = []
     for source, stream in pairs:

@@ -10,8 +10,6 @@ import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-# Senders give up before this (Stripe after 3 days, Shopify after 2): until then an event is known again.
-KEEP = "30 days"
 GIVE_UP = "3 days"
 
 
@@ -100,11 +98,3 @@ def postpone(connection: psycopg.Connection[Any], source: str, events: Sequence[
         " where source = %s and event_id = any(%s)".encode(),
         (error[:2000], source, [event.event_id for event in events]),
     )
-
-
-def forget_old(connection: psycopg.Connection[Any]) -> int:
-    """Delete what was dealt with longer ago than any sender repeats itself; return how many."""
-    done = connection.execute(
-        f"delete from ops.webhook_events where status <> 'pending' and finished_at < now() - interval '{KEEP}'".encode()
-    )
-    return done.rowcount

@@ -22,7 +22,7 @@ from zlib import crc32
 
 import msgspec
 
-from mock_apis.world.model import WebEvent, WebItem
+from mock_apis.world.web_model import WebEvent, WebItem
 from mock_apis.world.world import World
 
 PREFIX = "ga4/"

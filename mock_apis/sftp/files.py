@@ -29,7 +29,7 @@ from hashlib import sha256
 from zlib import crc32
 from zoneinfo import ZoneInfo
 
-from mock_apis.world import model
+from mock_apis.world import email_model
 from mock_apis.world.world import World
 
 EVENT_COLUMNS = ("event_id", "event_type", "campaign_id", "email", "occurred_at", "url", "bounce_type")
@@ -98,7 +98,7 @@ def growing_file(world: World, rows: int) -> VirtualFile | None:
 
 def _event_files(world: World) -> Iterator[VirtualFile]:
     zone = ZoneInfo(world.timezone)
-    hours: dict[datetime, list[model.EmailEvent]] = defaultdict(list)
+    hours: dict[datetime, list[email_model.EmailEvent]] = defaultdict(list)
     for event in world.email_events:
         hours[_hour(event.occurred_at, zone)].append(event)
     for start, events in hours.items():
@@ -113,7 +113,7 @@ def _event_path(label: str) -> str:
     return f"/events/events_{label}.csv{'' if plain else '.gz'}"
 
 
-def _event_row(event: model.EmailEvent) -> tuple[str, ...]:
+def _event_row(event: email_model.EmailEvent) -> tuple[str, ...]:
     return (
         event.id,
         event.type,
@@ -127,7 +127,7 @@ def _event_row(event: model.EmailEvent) -> tuple[str, ...]:
 
 def _campaign_files(world: World) -> Iterator[VirtualFile]:
     zone = ZoneInfo(world.timezone)
-    days: dict[datetime, dict[str, model.Campaign]] = defaultdict(dict)
+    days: dict[datetime, dict[str, email_model.Campaign]] = defaultdict(dict)
     for campaign in sorted(world.campaign_versions, key=lambda it: it.updated_at):
         local = campaign.updated_at.astimezone(zone)
         # The last version of the day replaces the earlier ones.
@@ -138,7 +138,7 @@ def _campaign_files(world: World) -> Iterator[VirtualFile]:
         yield VirtualFile(f"/campaigns/campaigns_{day:%Y%m%d}.csv", ended, text)
 
 
-def _campaign_row(world: World, campaign: model.Campaign) -> tuple[str, ...]:
+def _campaign_row(world: World, campaign: email_model.Campaign) -> tuple[str, ...]:
     return (
         campaign.id,
         campaign.name,
@@ -151,7 +151,7 @@ def _campaign_row(world: World, campaign: model.Campaign) -> tuple[str, ...]:
     )
 
 
-def _subject(campaign: model.Campaign) -> str:
+def _subject(campaign: email_model.Campaign) -> str:
     """Subject lines as marketing writes them: commas, quotes, emoji, a second line here and there."""
     draw = crc32(campaign.id.encode())
     if draw % 3 == 0:

@@ -15,7 +15,7 @@ from zlib import crc32
 from zoneinfo import ZoneInfo
 
 from mock_apis.sftp.files import VirtualFile
-from mock_apis.world.model import Product, Variant
+from mock_apis.world.shop_model import Product, Variant
 from mock_apis.world.world import World
 
 COLUMNS = ("month", "variant_id", "sku", "supplier", "unit_cost", "currency")

@@ -11,7 +11,9 @@ import base64
 import binascii
 import json
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -19,6 +21,7 @@ from typing import Any
 from graphql import GraphQLError
 
 MAX_PAGE = 250
+_whole: ContextVar[bool] = ContextVar("whole", default=False)
 Key = tuple[Any, int]
 Ordered = tuple[list[Key], list[Any]]
 
@@ -51,6 +54,16 @@ class Connection:
             "startCursor": cursor(self.keys[0]) if self.keys else None,
             "endCursor": cursor(self.keys[-1]) if self.keys else None,
         }
+
+
+@contextmanager
+def whole_lists() -> Iterator[None]:
+    """Every connection has all its nodes, as in a bulk operation."""
+    before = _whole.set(True)
+    try:
+        yield
+    finally:
+        _whole.reset(before)
 
 
 def cursor(key: Key) -> str:
@@ -94,7 +107,12 @@ def connect(
 
     Looks no further than the page and one more, so that a walk over a long list costs its length once.
     """
-    size = _size(first, last)
+    if _whole.get():
+        first, last = len(ordered[0]), None
+    else:
+        _check_size(first, last)
+    size = first if first is not None else last
+    assert size is not None  # one of them was given
     keys, things = ordered
     start, end = 0, len(keys)
     sample = keys[0][0] if keys else None
@@ -116,7 +134,7 @@ def connect(
     return Connection([things[place] for place in found], [keys[place] for place in found], earlier, later)
 
 
-def _size(first: int | None, last: int | None) -> int:
+def _check_size(first: int | None, last: int | None) -> None:
     if first is None and last is None:
         raise BadRequest("you must provide one of first or last")
     if first is not None and last is not None:
@@ -127,4 +145,3 @@ def _size(first: int | None, last: int | None) -> int:
         raise BadRequest(f"{name} must be a positive number")
     if size > MAX_PAGE:
         raise BadRequest(f"{name} cannot exceed {MAX_PAGE}")
-    return size

@@ -101,7 +101,7 @@ def _many(each: Priced, nodes: list[Any]) -> int:
 def plan(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) -> list[Priced]:
     """The priced fields of a validated operation."""
     fragments = {each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)}
-    root = schema.query_type
+    root = schema.get_root_type(operation.operation)
     assert root is not None  # the schema file has one
     return list(_plan(schema, fragments, root, operation.selection_set, ""))
 

@@ -8,7 +8,7 @@ from typing import Any
 from mock_apis.shopify.fields import Resolver, constant, identified, of, plain, when
 from mock_apis.shopify.nodes import AddressNode
 from mock_apis.shopify.values import gid
-from mock_apis.world.model import Customer
+from mock_apis.world.shop_model import Customer
 
 
 def person(read: Callable[[Customer], Any]) -> Resolver:

@@ -18,8 +18,10 @@ from graphql import (
     validate,
 )
 
+from mock_apis.faults import Faults
 from mock_apis.shopify import cost
 from mock_apis.shopify.bucket import Bucket
+from mock_apis.shopify.bulk import BulkOperations
 from mock_apis.shopify.nodes import Graph
 from mock_apis.shopify.schema import schema
 from mock_apis.world.ref import WorldRef
@@ -85,8 +87,9 @@ def throttled(status: dict[str, float], asked: int | None) -> dict[str, Any]:
 class Engine:
     """Answers GraphQL requests; `answer` is safe to call from several threads."""
 
-    def __init__(self, world_ref: WorldRef, bucket: Bucket) -> None:
+    def __init__(self, world_ref: WorldRef, bucket: Bucket, faults: Faults | None = None) -> None:
         self._world_ref = world_ref
+        self.bulk = BulkOperations(schema, faults or Faults())
         self._bucket = bucket
         self._graph: Graph | None = None
 
@@ -94,14 +97,19 @@ class Engine:
         """The world as a graph, made anew when the clock has moved; called with the world's lock held."""
         world = self._world_ref.world
         if self._graph is None or not self._graph.still_true(world):
-            self._graph = Graph(world)
+            self._graph = Graph(world, self.bulk)
         self._graph.search_notes = []
         return self._graph
 
     def answer(
-        self, query: str, variables: dict[str, Any] | None, operation_name: str | None, encode: Callable[[Any], bytes]
+        self,
+        query: str,
+        variables: dict[str, Any] | None,
+        operation_name: str | None,
+        encode: Callable[[Any], bytes],
+        base_url: str = "",
     ) -> bytes:
-        """The encoded body of the answer, which is always sent with HTTP 200."""
+        """The encoded body of the answer, which is always sent with HTTP 200; files are under `base_url`."""
         prepared = prepare(query, operation_name)
         if prepared.document is None or prepared.operation is None:
             return encode({"errors": prepared.errors})
@@ -113,6 +121,7 @@ class Engine:
             return encode(throttled(self._bucket.status(), asked))
         with self._world_ref.lock:
             graph = self._graph_now()
+            graph.base_url = base_url
             result = execute_sync(
                 schema(),
                 prepared.document,

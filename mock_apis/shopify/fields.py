@@ -8,7 +8,7 @@ from typing import Any
 
 from mock_apis.shopify.connections import Connection, connect, in_order
 from mock_apis.shopify.values import gid, money_bag, timestamp
-from mock_apis.world.model import Money
+from mock_apis.world.shop_model import Money
 
 Resolver = Callable[..., Any]
 

@@ -8,19 +8,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mock_apis.shopify.connections import Key, Ordered, in_order
-from mock_apis.world.model import (
-    Customer,
-    Line,
-    Money,
-    Order,
-    Product,
-    Refund,
-    RefundLine,
-    Transaction,
-    Variant,
-)
+from mock_apis.world.shop_model import Customer, Line, Money, Order, Product, Refund, RefundLine, Transaction, Variant
 
 if TYPE_CHECKING:
+    from mock_apis.shopify.bulk import BulkOperations
     from mock_apis.world.world import World
 
 
@@ -94,11 +85,13 @@ class AddressNode:
 class Graph:
     """One state of the world with the look-ups that requests need, each made when first asked for.
 
-    `search_notes` is what the answer to the current request must say of its searches.
+    `search_notes` is what the answer to the current request must say of its searches, `base_url` where it was sent to.
     """
 
     world: World
+    bulk: BulkOperations
     search_notes: list[dict[str, Any]] = field(default_factory=list)
+    base_url: str = ""
     _sorted: dict[tuple[str, str], Ordered] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -141,6 +134,8 @@ class Graph:
                 return world.products.get(number)
             case "ProductVariant":
                 return self.variants.get(number)
+            case "BulkOperation":
+                return self.bulk.find(number)
             case "InventoryItem":
                 variant = self.variants.get(number)
                 return InventoryNode(variant.variant, variant.product) if variant else None

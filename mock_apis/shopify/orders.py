@@ -16,7 +16,7 @@ from mock_apis.shopify.nodes import (
     VariantNode,
 )
 from mock_apis.shopify.values import gid
-from mock_apis.world.model import Customer, Line, Money, Order, Product
+from mock_apis.world.shop_model import Customer, Line, Money, Order, Product
 
 
 def customer_of(order: Order, graph: Graph) -> Customer | None:

@@ -14,7 +14,7 @@ from mock_apis.shopify.connections import BadRequest, Connection, Key, connect, 
 from mock_apis.shopify.fields import Resolver
 from mock_apis.shopify.nodes import Graph
 from mock_apis.shopify.search import Reader, Search, parse
-from mock_apis.world.model import Customer, Order
+from mock_apis.world.shop_model import Customer, Order
 
 MAX_IDS = 250
 GLOBAL_ID = re.compile(r"gid://shopify/(\w+)/(\d+)(?:\?.*)?")
@@ -42,7 +42,8 @@ FILTERS: dict[str, dict[str, Reader]] = {
         "email": ("text", lambda order: {order.email.lower()}),
         "test": ("bool", lambda order: order.test),
     },
-    "Customer": TIMES | {"email": ("text", lambda customer: {customer.email.lower()})},
+    "Customer": {"id": TIMES["id"], "customer_date": TIMES["created_at"], "updated_at": TIMES["updated_at"]}
+    | {"email": ("text", lambda customer: {customer.email.lower()})},
     "Product": TIMES
     | {
         "status": ("text", lambda product: {product.status.lower()}),

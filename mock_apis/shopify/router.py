@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hmac
 import os
 import uuid
@@ -11,7 +12,9 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from mock_apis.faults import Faults
 from mock_apis.shopify.bucket import Bucket
+from mock_apis.shopify.bulk import content
 from mock_apis.shopify.engine import Engine
 from mock_apis.world.ref import WorldRef
 
@@ -30,14 +33,15 @@ def router(
     token: str | None = None,
     bucket: int = DEFAULT_BUCKET,
     restore: int = DEFAULT_RESTORE,
+    faults: Faults | None = None,
 ) -> APIRouter:
     """Serve `world_ref.world` as Shopify does, under /shopify/admin/api/2026-10/graphql.json.
 
     The token falls back to MOCK_SHOPIFY_TOKEN, then "shpat_demo"; `bucket` and
-    `restore` are the points of the rate limit, and how many come back a second.
+    `restore` are the points of the rate limit, and how many come back a second. `faults` are for bulk operations.
     """
     expected = (token or os.environ.get("MOCK_SHOPIFY_TOKEN") or DEFAULT_TOKEN).encode()
-    engine = Engine(world_ref, Bucket(bucket, restore))
+    engine = Engine(world_ref, Bucket(bucket, restore), faults)
     encode = msgspec.json.encode
     api = APIRouter(prefix=PREFIX)
 
@@ -52,7 +56,19 @@ def router(
         if asked is None:
             return _json(400, encode({"errors": {"query": "Required parameter missing or invalid"}}))
         query, variables, name = asked
-        return _json(200, await run_in_threadpool(engine.answer, query, variables, name, encode))
+        answer = await run_in_threadpool(engine.answer, query, variables, name, encode, str(request.base_url))
+        return _json(200, answer)
+
+    @api.get("/bulk/{number}.jsonl")
+    async def result(number: int, request: Request, signature: str = "") -> Response:
+        made = engine.bulk.find(number)
+        if made is None or made.status not in ("COMPLETED", "FAILED") or made.signature != signature:
+            return Response(b"<Error><Code>ExpiredToken</Code></Error>", 400, media_type="application/xml")
+        if "x-shopify-access-token" in request.headers:
+            return Response(b"the files lie with somebody else, who must not see the token", 400)
+        if "gzip" in request.headers.get("accept-encoding", ""):
+            return Response(gzip.compress(content(made)), 200, {"Content-Encoding": "gzip"}, "application/jsonl")
+        return Response(content(made), 200, media_type="application/jsonl")
 
     return api
 

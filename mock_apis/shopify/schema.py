@@ -8,13 +8,14 @@ from typing import Any
 
 from graphql import GraphQLEnumType, GraphQLInterfaceType, GraphQLObjectType, GraphQLSchema, build_schema
 
+from mock_apis.shopify.bulk import BULK_MUTATION, BULK_OPERATION, BULK_QUERY, BulkOperation
 from mock_apis.shopify.customers import CUSTOMER
 from mock_apis.shopify.fields import Resolver, key, of
 from mock_apis.shopify.nodes import InventoryNode, LineNode, RefundNode, TransactionNode, VariantNode
 from mock_apis.shopify.orders import ORDER, ORDER_PARTS, error_code
 from mock_apis.shopify.products import PRODUCT, SHOP
 from mock_apis.shopify.queries import QUERY, orders_of
-from mock_apis.world.model import Customer, Order, Product
+from mock_apis.world.shop_model import Customer, Order, Product
 
 SDL = Path(__file__).with_name("schema.graphql")
 TYPE_OF: dict[type, str] = {
@@ -26,6 +27,7 @@ TYPE_OF: dict[type, str] = {
     LineNode: "LineItem",
     RefundNode: "Refund",
     TransactionNode: "OrderTransaction",
+    BulkOperation: "BulkOperation",
 }
 CONNECTION: dict[str, Resolver] = {
     "nodes": of(lambda page: page.nodes),
@@ -38,7 +40,18 @@ def _resolvers(schema: GraphQLSchema) -> dict[str, dict[str, Resolver]]:
     codes = schema.type_map["OrderTransactionErrorCode"]
     assert isinstance(codes, GraphQLEnumType)
     known = frozenset(codes.values)
-    found = {"QueryRoot": QUERY, "Order": ORDER, "Shop": SHOP} | ORDER_PARTS | CUSTOMER | PRODUCT
+    found = (
+        {
+            "QueryRoot": QUERY | BULK_QUERY,
+            "Mutation": BULK_MUTATION,
+            "BulkOperation": BULK_OPERATION,
+            "Order": ORDER,
+            "Shop": SHOP,
+        }
+        | ORDER_PARTS
+        | CUSTOMER
+        | PRODUCT
+    )
     found["Customer"] = found["Customer"] | {"orders": orders_of}
     found["OrderTransaction"] = found["OrderTransaction"] | {"errorCode": of(lambda node: error_code(node, known))}
     return found

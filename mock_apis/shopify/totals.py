@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mock_apis.shopify.nodes import TaxNode
-from mock_apis.world.model import Money, Order
+from mock_apis.world.shop_model import Money, Order
 
 
 def zero(order: Order) -> Money:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from mock_apis.world.model import Money
+from mock_apis.world.shop_model import Money
 
 ZERO_DECIMAL = frozenset({"JPY"})
 

@@ -8,7 +8,7 @@ from zlib import crc32
 
 from mock_apis.stripe.ledger import Ledger, epoch
 from mock_apis.stripe.objects import listed, refund
-from mock_apis.world import model
+from mock_apis.world import stripe_model
 
 _BRANDS = (("visa", "4242"), ("mastercard", "4444"), ("amex", "8431"), ("visa", "0341"))
 _FAILURES = {
@@ -18,7 +18,7 @@ _FAILURES = {
 }
 
 
-def charge(ledger: Ledger, it: model.Charge, at: datetime | None = None) -> dict[str, Any]:
+def charge(ledger: Ledger, it: stripe_model.Charge, at: datetime | None = None) -> dict[str, Any]:
     """`at` is the time of an event's snapshot: later refunds are not in it."""
     succeeded = it.status == "succeeded"
     until = at or ledger.now
@@ -84,15 +84,15 @@ def charge(ledger: Ledger, it: model.Charge, at: datetime | None = None) -> dict
     }
 
 
-def _refunds_url(it: model.Charge) -> str:
+def _refunds_url(it: stripe_model.Charge) -> str:
     return f"/v1/charges/{it.id}/refunds"
 
 
-def _failure_message(it: model.Charge) -> str | None:
+def _failure_message(it: stripe_model.Charge) -> str | None:
     return it.failure_code and _FAILURES.get(it.failure_code, "The payment failed.")
 
 
-def _outcome(it: model.Charge) -> dict[str, Any]:
+def _outcome(it: stripe_model.Charge) -> dict[str, Any]:
     failed = it.status == "failed"
     return {
         "advice_code": "try_again_later" if failed else None,
@@ -107,7 +107,7 @@ def _outcome(it: model.Charge) -> dict[str, Any]:
     }
 
 
-def _card(it: model.Charge) -> dict[str, Any]:
+def _card(it: stripe_model.Charge) -> dict[str, Any]:
     # The same address pays with the same card: brand, number and expiry hang on it alone.
     seed = crc32(it.email.lower().encode())
     brand, last4 = _BRANDS[seed % len(_BRANDS)]

@@ -9,7 +9,7 @@ from typing import Any
 from mock_apis.stripe import objects
 from mock_apis.stripe.charges import charge
 from mock_apis.stripe.ledger import Ledger, epoch
-from mock_apis.world import model
+from mock_apis.world import stripe_model
 
 API_VERSION = "2026-10-28.endive"
 
@@ -21,7 +21,7 @@ _SNAPSHOTS: dict[str, Callable[[Ledger, Any], dict[str, Any]]] = {
 }
 
 
-def event(ledger: Ledger, it: model.StripeEvent) -> dict[str, Any]:
+def event(ledger: Ledger, it: stripe_model.StripeEvent) -> dict[str, Any]:
     if it.object_type == "charge":
         snapshot = charge(ledger, it.snapshot, at=it.created)
     else:

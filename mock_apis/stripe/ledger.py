@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from mock_apis.world import model
+from mock_apis.world import stripe_model
 from mock_apis.world.world import World
 
 EVENTS_REACH_BACK = timedelta(days=30)
@@ -73,13 +73,13 @@ class Ledger:
         return Shelf.of(event for event in self.world.stripe_events if event.created > horizon)
 
     @cached_property
-    def events_by_id(self) -> dict[str, model.StripeEvent]:
+    def events_by_id(self) -> dict[str, stripe_model.StripeEvent]:
         return {event.id: event for event in self.events.items}
 
     @cached_property
-    def refunds_by_charge(self) -> dict[str, list[model.StripeRefund]]:
+    def refunds_by_charge(self) -> dict[str, list[stripe_model.StripeRefund]]:
         """Newest first, as a charge lists them."""
-        found: dict[str, list[model.StripeRefund]] = defaultdict(list)
+        found: dict[str, list[stripe_model.StripeRefund]] = defaultdict(list)
         for refund in reversed(self.refunds.items):
             found[refund.charge].append(refund)
         return dict(found)

@@ -7,7 +7,7 @@ from typing import Any
 from zlib import crc32
 
 from mock_apis.stripe.ledger import Ledger, epoch
-from mock_apis.world import model
+from mock_apis.world import stripe_model
 
 _EVIDENCE = [
     "access_activity_log",
@@ -44,7 +44,7 @@ def listed(data: list[dict[str, Any]], has_more: bool, url: str) -> dict[str, An
     return {"object": "list", "data": data, "has_more": has_more, "url": url}
 
 
-def refund(ledger: Ledger, it: model.StripeRefund) -> dict[str, Any]:
+def refund(ledger: Ledger, it: stripe_model.StripeRefund) -> dict[str, Any]:
     return {
         "id": it.id,
         "object": "refund",
@@ -67,7 +67,7 @@ def refund(ledger: Ledger, it: model.StripeRefund) -> dict[str, Any]:
     }
 
 
-def dispute(ledger: Ledger, it: model.Dispute) -> dict[str, Any]:
+def dispute(ledger: Ledger, it: stripe_model.Dispute) -> dict[str, Any]:
     due_by = it.created + timedelta(days=9)
     known = ledger.world.balance_transactions
     return {
@@ -107,7 +107,7 @@ def dispute(ledger: Ledger, it: model.Dispute) -> dict[str, Any]:
     }
 
 
-def balance_transaction(ledger: Ledger, it: model.BalanceTransaction) -> dict[str, Any]:
+def balance_transaction(ledger: Ledger, it: stripe_model.BalanceTransaction) -> dict[str, Any]:
     fees = [
         {
             "amount": it.fee,
@@ -137,7 +137,7 @@ def balance_transaction(ledger: Ledger, it: model.BalanceTransaction) -> dict[st
     }
 
 
-def payout(ledger: Ledger, it: model.Payout) -> dict[str, Any]:
+def payout(ledger: Ledger, it: stripe_model.Payout) -> dict[str, Any]:
     return {
         "id": it.id,
         "object": "payout",
@@ -169,7 +169,7 @@ def payout(ledger: Ledger, it: model.Payout) -> dict[str, Any]:
     }
 
 
-def customer(ledger: Ledger, it: model.StripeCustomer) -> dict[str, Any]:
+def customer(ledger: Ledger, it: stripe_model.StripeCustomer) -> dict[str, Any]:
     return {
         "id": it.id,
         "object": "customer",
@@ -201,7 +201,7 @@ def customer(ledger: Ledger, it: model.StripeCustomer) -> dict[str, Any]:
     }
 
 
-def deleted_customer(it: model.StripeCustomer) -> dict[str, Any]:
+def deleted_customer(it: stripe_model.StripeCustomer) -> dict[str, Any]:
     return {"id": it.id, "object": "customer", "deleted": True}
 
 

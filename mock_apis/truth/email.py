@@ -7,7 +7,8 @@ from datetime import timedelta
 
 from mock_apis.truth.sale import Sale
 from mock_apis.truth.writing import Row, address, local_day, rate, text
-from mock_apis.world.model import Campaign, EmailEvent, Order
+from mock_apis.world.email_model import Campaign, EmailEvent
+from mock_apis.world.shop_model import Order
 from mock_apis.world.world import World
 
 ATTRIBUTION_WINDOW = timedelta(days=5)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from mock_apis.world.model import Order
 from mock_apis.world.places import EU
+from mock_apis.world.shop_model import Order
 
 UNPAID = ("PENDING", "VOIDED", "EXPIRED")
 

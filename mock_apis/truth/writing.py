@@ -9,7 +9,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from mock_apis.truth.sale import Amounts
-from mock_apis.world.model import Order
+from mock_apis.world.shop_model import Order
 from mock_apis.world.world import World
 
 Row = dict[str, Any]

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from mock_apis.world.fates import Deck
-from mock_apis.world.model import Charge, Line, Money, Order, RefundLine, Transaction
 from mock_apis.world.money import share
 from mock_apis.world.orders import Checkout
 from mock_apis.world.payments import Payments
+from mock_apis.world.shop_model import Line, Money, Order, RefundLine, Transaction
 from mock_apis.world.state import State
+from mock_apis.world.stripe_model import Charge
 from mock_apis.world.till import Till
 
 NOTES = ("Too small", "Arrived broken", 'Customer: "not as shown"', None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from mock_apis.world.model import Product, Variant
+from mock_apis.world.shop_model import Product, Variant
 from mock_apis.world.state import State
 
 KINDS = (

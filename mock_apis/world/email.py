@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from mock_apis.world.aftermath import Aftermath
-from mock_apis.world.model import Campaign, EmailEvent
+from mock_apis.world.email_model import Campaign, EmailEvent
 from mock_apis.world.people import People, any_case
 from mock_apis.world.state import State
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from mock_apis.world.model import BalanceTransaction, Charge, Dispute, Payout, StripeRefund
 from mock_apis.world.money import divide, exchange_rate, settled
 from mock_apis.world.state import State
+from mock_apis.world.stripe_model import BalanceTransaction, Charge, Dispute, Payout, StripeRefund
 
 DISPUTE_FEE = 2000
 FIXED_FEE = 25

@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import islice
 
 from mock_apis.world.loyalty_model import LoyaltyAccount, PointsTransaction
-from mock_apis.world.model import Order
+from mock_apis.world.shop_model import Order
 from mock_apis.world.state import State
 
 JOINS = 0.5

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mock_apis.world.model import Money
+from mock_apis.world.shop_model import Money
 
 # Units of the buyer's currency for one euro, as (numerator, denominator) of minor
 # units: 1 EUR = 1.0850 USD; 1 EUR = 163.50 JPY, and the yen has no decimals.

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 from mock_apis.world import places
 from mock_apis.world.catalog import Catalog
-from mock_apis.world.model import Customer, Line, Money, Order
 from mock_apis.world.money import divide, money, tax_of
 from mock_apis.world.people import People, any_case
 from mock_apis.world.places import Place
+from mock_apis.world.shop_model import Customer, Line, Money, Order
 from mock_apis.world.state import State
 
 FREE_SHIPPING_FROM = 15000

@@ -7,17 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from mock_apis.world.ledger import Ledger
-from mock_apis.world.model import (
-    Charge,
-    Customer,
-    Dispute,
-    Order,
-    Payout,
-    StripeCustomer,
-    StripeEvent,
-    StripeRefund,
-)
+from mock_apis.world.shop_model import Customer, Order
 from mock_apis.world.state import State
+from mock_apis.world.stripe_model import Charge, Dispute, Payout, StripeCustomer, StripeEvent, StripeRefund
 
 OBJECT_TYPES = {
     StripeCustomer: "customer",

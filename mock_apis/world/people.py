@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from random import Random
 
 from mock_apis.world import places
-from mock_apis.world.model import Customer
 from mock_apis.world.payments import Payments
+from mock_apis.world.shop_model import Customer
 from mock_apis.world.state import State
 
 ASCII = str.maketrans("äöüßéèøëÖçáíóñ'", "aousee0eocaion-")

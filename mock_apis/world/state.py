@@ -10,22 +10,20 @@ from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from mock_apis.world.email_model import Campaign, EmailEvent
 from mock_apis.world.loyalty_model import LoyaltyAccount, PointsTransaction
-from mock_apis.world.model import (
+from mock_apis.world.shop_model import Customer, Order, Product
+from mock_apis.world.stock_model import StockChange
+from mock_apis.world.stripe_model import (
     BalanceTransaction,
-    Campaign,
     Charge,
-    Customer,
     Dispute,
-    EmailEvent,
-    Order,
     Payout,
-    Product,
     StripeCustomer,
     StripeEvent,
     StripeRefund,
-    WebEvent,
 )
+from mock_apis.world.web_model import WebEvent
 
 
 @dataclass(frozen=True)
@@ -84,6 +82,7 @@ class State:
         self.loyalty_accounts: dict[int, LoyaltyAccount] = {}
         self.points_transactions: dict[int, PointsTransaction] = {}
         self.web_events: list[WebEvent] = []
+        self.stock_changes: list[StockChange] = []
 
         self._queue: list[tuple[datetime, int, Callable[..., None], tuple[Any, ...]]] = []
         self._scheduled = 0

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from mock_apis.world.model import Charge, Money, Order, Refund, RefundLine, StripeRefund, Transaction
 from mock_apis.world.payments import Payments
+from mock_apis.world.shop_model import Money, Order, Refund, RefundLine, Transaction
 from mock_apis.world.state import State
+from mock_apis.world.stripe_model import Charge, StripeRefund
 
 HOME = "DE"  # the card's country where nothing is shipped
 

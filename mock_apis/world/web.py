@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from zlib import crc32
 
-from mock_apis.world.model import Order, WebEvent, WebItem
+from mock_apis.world.shop_model import Order
 from mock_apis.world.state import State
+from mock_apis.world.web_model import WebEvent, WebItem
 
 WATCHED_DAYS = 30  # the site was not measured before
 SESSIONS_WITHOUT_ORDER = 2  # for each order

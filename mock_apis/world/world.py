@@ -12,6 +12,7 @@ from mock_apis.world.orders import Checkout
 from mock_apis.world.payments import Payments
 from mock_apis.world.people import People
 from mock_apis.world.state import SIZES, State
+from mock_apis.world.stock import Stock
 from mock_apis.world.web import Web
 
 # How busy each of the 24 hours after 01:00 is.
@@ -38,6 +39,7 @@ class World(State):
         self._email = Email(self, self._people, self._aftermath)
         self._loyalty = Loyalty(self)
         self._web = Web(self)
+        self._stock = Stock(self)
         self._rng = self.random("world")
         self.advance(self.scale.days)
 
@@ -63,6 +65,7 @@ class World(State):
         self.run_until(end)
         self._loyalty.end_day(number)
         self._web.record_day(start, end)
+        self._stock.end_day(end)
         self.today = tomorrow
 
     def _some_time(self, start: datetime, end: datetime) -> datetime:

@@ -20,8 +20,8 @@ END = 1_790_000_000
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with serving(TOTAL) as url:
-        yield url
+    with serving(TOTAL) as server:
+        yield server.address
 
 
 def test_a_sync_gets_every_charge_once(address: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -116,11 +116,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-6000:]
         yield stack
     finally:
-        logs = ["docker-compose", "--profile", "demo", "logs", "--no-color", "--tail", "200"]
+        logs = ["docker-compose", "--profile", "*", "logs", "--no-color", "--tail", "200"]
         (ROOT / ".local").mkdir(exist_ok=True)
         with (ROOT / ".local" / "compose.log").open("w") as file:
             subprocess.run(logs, cwd=checkout, env=stack.environment, stdout=file, stderr=file)
-        end = ["docker-compose", "--profile", "demo", "down", "-v", "--remove-orphans"]
+        end = ["docker-compose", "--profile", "*", "down", "-v", "--remove-orphans"]
         subprocess.run(end, cwd=checkout, env=stack.environment, capture_output=True)
 
 
@@ -137,7 +137,7 @@ def test_the_first_up_writes_random_secrets_for_the_owner_alone(stack: Stack) ->
 
 def test_containers_are_non_root_limited_restarted_and_checked(stack: Stack) -> None:
     containers = stack.containers()
-    assert len(containers) == 12
+    assert len(containers) == 13
     for container in containers:
         name = container["Name"]
         once = container["Config"]["Labels"]["com.docker.compose.service"] == "init"
@@ -160,6 +160,7 @@ def test_both_kinds_of_dag_run_and_the_marts_are_filled(stack: Stack) -> None:
         600,
     )
     assert found[0] == ("published", None)
+    until("the stock from Kafka", lambda: stack.query("headwater", "select 1 from raw.stock_levels limit 1"), 120)
     for mart in MARTS:
         assert stack.query("reporter", f"select count(*) from marts.{mart}")[0][0] > 0, mart
     with pytest.raises(psycopg.errors.InsufficientPrivilege):

@@ -2,7 +2,8 @@
 
 One Debian system is made with debootstrap and imported; each stand-in is that system with the entrypoint, user and
 folders which the public image has. What they cannot show: anything that differs between Debian's version and the
-public image's, and Grafana, which Debian does not have: its stand-in only reads the provisioning as Grafana would.
+public image's, and what Debian does not have: Grafana, whose stand-in only reads the provisioning as Grafana would,
+and Kafka, whose stand-in is librdkafka's mock cluster: it forgets all at its end and knows no settings.
 """
 
 from __future__ import annotations
@@ -12,9 +13,13 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from zlib import crc32
 
-PACKAGES = "python3,python3-venv,python3-yaml,ca-certificates,wget,postgresql-15,prometheus,prometheus-alertmanager"
-BASE = "headwater-standin-base"
+PACKAGES = (
+    "python3,python3-venv,python3-yaml,python3-confluent-kafka,ca-certificates,wget,postgresql-15,prometheus,"
+    "prometheus-alertmanager"
+)
+BASE = f"headwater-standin-base:{crc32(PACKAGES.encode()):x}"
 PULL_SECONDS = 120
 HERE = Path(__file__).parent
 
@@ -43,6 +48,13 @@ DOCKERFILES = {
         USER nobody
         VOLUME /alertmanager
         ENTRYPOINT ["/bin/alertmanager"]
+    """,
+    "apache/kafka": """
+        COPY kafka_standin.py /kafka_standin.py
+        RUN useradd appuser && mkdir -p /var/lib/kafka/data && chown appuser /var/lib/kafka/data
+        USER appuser
+        VOLUME /var/lib/kafka/data
+        ENTRYPOINT ["python3", "/kafka_standin.py"]
     """,
     "grafana/grafana": """
         COPY grafana_standin.py /grafana_standin.py

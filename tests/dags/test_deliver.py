@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -37,6 +38,15 @@ class Delivering:
         run_id = self.stack.trigger("deliver")
         state = self.stack.wait("deliver", run_id)
         return state, self.stack.task_states("deliver", run_id), run_id
+
+    def told(self, run_id: str) -> Any:
+        """The one message about a run, which Airflow sends soon after its end."""
+        deadline = time.monotonic() + 60
+        while not (alerts := [alert for alert in self.receiver.sent_to("/alert") if alert["run"] == run_id]):
+            assert time.monotonic() < deadline, f"nothing was told of {run_id}"
+            time.sleep(0.1)
+        (alert,) = alerts
+        return alert
 
     def published(self) -> list[Any]:
         return self.fetch("select delivery_id, published_at from marts.delivery")
@@ -85,8 +95,8 @@ def test_a_failing_test_turns_the_run_red_and_publishes_nothing(delivering: Deli
     assert delivering.published() == before
     status, stage, error = delivering.newest()
     assert (status, stage) == ("failed", "dbt") and "always_fails" in error
-    alert = delivering.receiver.sent_to("/alert")[-1]
-    assert (alert["dag"], alert["task"], alert["run"]) == ("deliver", "dbt", run_id)
+    alert = delivering.told(run_id)
+    assert alert["dag"] == "deliver" and list(alert["tasks"]) == ["dbt"] and "always_fails" in alert["tasks"]["dbt"]
     failed = "select name from ops.check_results where status = 'failed'"
     assert delivering.fetch(failed) == [("always_fails",)]
 
@@ -104,3 +114,28 @@ def test_a_failing_model_turns_the_run_red_and_publishes_nothing(delivering: Del
     assert (tasks["dbt"], tasks["publish"]) == ("failed", "upstream_failed")
     assert delivering.published() == before
     assert delivering.newest()[:2] == ("failed", "dbt")
+
+
+def test_the_deadline_is_red_only_while_yesterday_is_not_published(delivering: Delivering) -> None:
+    stack = delivering.stack
+    assert stack.wait("deadline", stack.trigger("deadline")) == "success"
+    with psycopg.connect(stack.warehouse_url, autocommit=True) as database:
+        database.execute("update ops.deliveries set day = day - 1 where status = 'published'")
+        try:
+            run_id = stack.trigger("deadline")
+            assert stack.wait("deadline", run_id) == "failed"
+        finally:
+            database.execute("update ops.deliveries set day = day + 1 where status = 'published'")
+    assert "are not published at the deadline" in delivering.told(run_id)["text"]
+
+
+def test_retention_leaves_what_is_young(delivering: Delivering) -> None:
+    counts = "select (select count(*) from ops.loads), (select count(*) from ops.deliveries)"
+    before = delivering.fetch(counts)
+    assert delivering.stack.wait("prune", delivering.stack.trigger("prune")) == "success"
+    assert delivering.fetch(counts) == before
+
+
+def test_every_failed_run_was_told_once(delivering: Delivering) -> None:
+    runs = [alert["run"] for alert in delivering.receiver.sent_to("/alert")]
+    assert len(runs) == len(set(runs)) == 3

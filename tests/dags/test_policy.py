@@ -34,6 +34,7 @@ print(json.dumps({
             "timetable": type(dag.timetable).__name__,
             "catchup": dag.catchup,
             "max_active_runs": dag.max_active_runs,
+            "told": dag.on_failure_callback.__name__,
             "dagrun_timeout": dag.dagrun_timeout.total_seconds() if dag.dagrun_timeout else None,
             "tasks": {
                 task.task_id: {
@@ -78,7 +79,8 @@ def bag() -> dict[str, Any]:
 
 def test_every_dag_is_read_without_an_error(bag: dict[str, Any]) -> None:
     assert bag["errors"] == {}
-    assert set(bag["dags"]) == {"deliver", "reconcile", *(f"ingest_{source}" for source in load_pipeline().sources)}
+    ingesting = {f"ingest_{source}" for source in load_pipeline().sources}
+    assert set(bag["dags"]) == {"backfill", "deadline", "deliver", "prune", "reconcile"} | ingesting
 
 
 def test_every_task_has_an_owner_retries_a_time_limit_and_an_alert(bag: dict[str, Any]) -> None:
@@ -87,12 +89,13 @@ def test_every_task_has_an_owner_retries_a_time_limit_and_an_alert(bag: dict[str
         assert dag["catchup"] is False, dag_id
         assert dag["max_active_runs"] == 1, dag_id
         assert dag["dagrun_timeout"], dag_id
+        assert dag["told"] == "announce_failure", dag_id
         for task_id, task in dag["tasks"].items():
             where = f"{dag_id}.{task_id}"
             assert task["owner"] == owner, where
             assert task["retries"] >= 1 and task["backoff"] > 1, where
             assert task["timeout"] and task["timeout"] <= dag["dagrun_timeout"], where
-            assert "announce_failure" in task["told"], where
+            assert "leave_error" in task["told"], where
 
 
 def test_nothing_slow_is_imported_while_a_dag_file_is_read(bag: dict[str, Any]) -> None:

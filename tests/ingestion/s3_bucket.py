@@ -36,6 +36,9 @@ class Bucket:
     def done(self, day: str, at: datetime = T0) -> None:
         self.put(f"events_{day}/_SUCCESS", b"", at)
 
+    def empty(self) -> None:
+        s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets[BUCKET].keys.clear()
+
     def take(self, name: str) -> None:
         self.client.delete_object(Bucket=BUCKET, Key=f"ga4/{name}")
 

@@ -12,6 +12,8 @@ import pytest
 from psycopg import sql
 
 from ingestion import table_stream
+from ingestion.backfill import plan_backfill
+from ingestion.backfill_workers import run_windows
 from ingestion.source import Context, Page
 from ingestion.sources.app_database import Source
 from ingestion.sync import RunResult, sync_stream
@@ -371,3 +373,25 @@ def test_a_question_that_takes_too_long_is_ended_by_the_server(app: App) -> None
             list(stream.read({}))
     finally:
         app.run("drop view accounts; drop table real")
+
+
+def test_a_backfill_brings_the_rows_of_its_range_and_leaves_the_bookmark(
+    app: App, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table_stream, "PAGE_ROWS", 2)
+    for key in range(10):  # one at the bound of two windows, one between two seconds
+        app.put(key, at=f"2026-03-01T0{key}:00:00{'.5' if key == 7 else ''}Z")
+    app.sync()
+    before, whole = query("select * from ops.checkpoints"), query(RAW)
+    with psycopg.connect(app.warehouse) as connection:
+        connection.execute("delete from raw.app_accounts")
+    app.put(3, at="2026-03-04T00:00:00Z", tier="gold")  # it has left the range: the sync brings it
+    start, end = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 1, 10, tzinfo=UTC)
+    pipeline = app.pipeline()
+    backfill_id = plan_backfill("app", "accounts", start, end, 5, pipeline=pipeline)
+    results = run_windows("app", "accounts", backfill_id, 2, pipeline=pipeline)
+    assert [result.error for result in results] == [None] * 5
+    assert query(RAW) == [row for row in whole if row[0] != "3"]
+    assert query("select * from ops.checkpoints") == before
+    app.sync(lookback="9000d")
+    assert len(query(RAW)) == 10

@@ -67,7 +67,7 @@ def test_status_shows_every_stream_of_the_pipeline(numbers: Numbers) -> None:
     assert "succeeded" in line
 
 
-def test_the_quarantine_is_listed_shown_and_replayed(numbers: Numbers) -> None:
+def test_the_quarantine_is_listed_shown_replayed_and_discarded(numbers: Numbers) -> None:
     numbers(count=3, bad=[1])
     runner.invoke(app, ["sync", "numbers", "items"])
     listed = runner.invoke(app, ["quarantine", "list"]).stdout
@@ -78,6 +78,12 @@ def test_the_quarantine_is_listed_shown_and_replayed(numbers: Numbers) -> None:
     assert '"updated_at": "yesterday"' in shown
     assert 'error: text: the value is not of type "string"' in shown
     assert runner.invoke(app, ["quarantine", "replay"]).stdout == "numbers.items: 0 replayed, 1 still broken\n"
+    assert runner.invoke(app, ["quarantine", "discard", number]).exit_code == 2  # no reason
+    discarded = runner.invoke(app, ["quarantine", "discard", number, "--why", "a test order", "--by", "ann"])
+    assert discarded.stdout == "1 discarded; `quarantine show` still has them.\n"
+    assert "discarded by ann at " in runner.invoke(app, ["quarantine", "show", number]).stdout
+    assert "retention.quarantine" in runner.invoke(app, ["quarantine", "discard", "--help"]).stdout
+    assert runner.invoke(app, ["quarantine", "list"]).stdout == "The quarantine is empty.\n"
     missing = runner.invoke(app, ["quarantine", "show", "0"])
     assert isinstance(missing.exception, HeadwaterError)
 

@@ -114,6 +114,29 @@ def test_the_list_shows_open_records_newest_first_and_show_gives_one_whole(numbe
         quarantine.show(0)
 
 
+def test_what_is_discarded_stays_with_its_reason_and_is_not_asked_for_again(numbers: Numbers, query: Query) -> None:
+    pipeline = numbers(count=10, bad=[2, 5])
+    sync_stream("numbers", "items", pipeline=pipeline)
+    i5, i2 = (entry.id for entry in quarantine.list_entries("numbers"))
+    for ids, why, told in (([i2, 0], "a test order", "Not open, or not there: 0"), ([i2], " ", "say why")):
+        with pytest.raises(HeadwaterError, match=told):
+            quarantine.discard(ids, why=why, by="ann")
+    assert [entry.id for entry in quarantine.list_entries("numbers")] == [i5, i2]
+
+    assert quarantine.discard([i2, i2], why="a test order", by="ann") == 1
+    assert [entry.id for entry in quarantine.list_entries("numbers")] == [i5]
+    kept = quarantine.show(i2)
+    assert (kept.entry.status, kept.discarded_by, kept.discard_reason) == ("discarded", "ann", "a test order")
+    assert kept.record.startswith(b'{"id": "i2"') and kept.resolved_at is not None
+    assert quarantine.replay("numbers", "items", pipeline=pipeline).still_open == 1
+    with pytest.raises(HeadwaterError, match="Not open"):
+        quarantine.discard([i2], why="again", by="ann")
+
+    query("update ops.checkpoints set state = '{}' returning 1")  # everything is read again
+    assert sync_stream("numbers", "items", pipeline=pipeline).counts.rejected == 2
+    assert query("select record_key, status from ops.quarantine order by 1") == [("i2", "discarded"), ("i5", "open")]
+
+
 def test_a_new_field_is_kept_and_told_once_a_run(
     numbers: Numbers, query: Query, caplog: pytest.LogCaptureFixture
 ) -> None:

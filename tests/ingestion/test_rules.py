@@ -116,6 +116,38 @@ def test_rule_3_a_broken_record_goes_to_quarantine_with_every_error_and_its_byte
     assert sorted(errors) == ['text: the value is not of type "string"', 'updated_at: the value is not a "date-time"']
 
 
+KEYS = {
+    rb"x" * 1_000: None,
+    rb"y" * 1_001: "id: it is longer than 1,000 bytes and cannot serve as the record's key",
+    "é".encode() * 501: "id: it is longer than 1,000 bytes and cannot serve as the record's key",
+    rb"z" * 100_000: "id: it is longer than 1,000 bytes and cannot serve as the record's key",
+    rb"half \ud83d": "id: it has half a surrogate pair and cannot serve as the record's key",
+    rb"half \ud83e": "id: it has half a surrogate pair and cannot serve as the record's key",
+    rb"nul \u0000": "id: it cannot serve as the record's key",
+    rb"whole \ud83d\ude00": None,
+    "said so \ufffd".encode(): None,
+}
+
+
+@pytest.mark.fault(
+    "A record's key is too long for an index, or has a character that Postgres cannot hold",
+    "The record goes to quarantine; the rest of its batch is kept.",
+)
+def test_rule_3_a_key_that_cannot_serve_takes_no_other_record_with_it(
+    numbers: Numbers, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers_module = __import__("ingestion.sources.numbers", fromlist=["Items"])
+    document = b'{"id": "%b", "updated_at": "2026-03-01T00:00:00Z", "text": ""}'
+    records = [document % key for key in KEYS]
+    monkeypatch.setattr(numbers_module.Items, "item", lambda _self, number, _options: records[number])
+    result = sync_stream("numbers", "items", pipeline=numbers(count=len(records)))
+    assert result.counts == Counts(received=9, kept=3, rejected=6)
+    kept = query("select record_key from raw.numbers_items order by 1")
+    assert kept == [("said so \ufffd",), ("whole 😀",), ("x" * 1_000,)]
+    rejected: dict[bytes, list[str]] = dict(query("select record, errors from ops.quarantine"))
+    assert rejected == {document % key: [error] for key, error in KEYS.items() if error}
+
+
 def test_rule_3_skip_counts_the_broken_and_keeps_the_rest(numbers: Numbers, query: Query) -> None:
     result = sync_stream("numbers", "items", pipeline=numbers("skip", count=10, bad=[5, 6]))
     assert result.counts == Counts(received=10, kept=8, rejected=2)

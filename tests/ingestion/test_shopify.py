@@ -23,7 +23,7 @@ from ingestion.sources import shopify
 from ingestion.sync import Progress, sync, sync_stream
 from mock_apis.shopify import cost
 from mock_apis.shopify.schema import schema
-from mock_apis.world.model import Refund, RefundLine
+from mock_apis.world.shop_model import Refund, RefundLine
 from mock_apis.world.world import World
 from settings import HeadwaterError
 from settings.pipeline import Http

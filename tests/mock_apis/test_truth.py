@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from mock_apis.truth import truth
-from mock_apis.world.model import Campaign, EmailEvent, Line, Money, Order, Product, Refund, RefundLine
+from mock_apis.world.email_model import Campaign, EmailEvent
+from mock_apis.world.shop_model import Line, Money, Order, Product, Refund, RefundLine
 from mock_apis.world.world import World
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from mock_apis.world.model import Money, Order
 from mock_apis.world.money import DECIMALS, money, settled
 from mock_apis.world.ref import WorldRef
+from mock_apis.world.shop_model import Money, Order
 from mock_apis.world.world import World
 
 TODAY = date(2026, 3, 20)

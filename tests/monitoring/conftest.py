@@ -57,6 +57,19 @@ values
   (gen_random_uuid(), 'shopify', 'orders', now(), 500, 497, 3, 0, 3, 0, 0, '{}', now() - interval '1 d'),
   (gen_random_uuid(), 'gone', 'orders', now(), 9, 0, 9, 0, 0, 0, 0, '{}', now() - interval '90 d')
 """
+BACKFILLS = """
+insert into ops.backfills (backfill_id, source, stream, range_start, range_end, windows)
+values
+  (md5('open')::uuid, 'shopify', 'orders', '2024-01-01 Europe/Berlin', '2024-02-01 Europe/Berlin', 4),
+  (md5('done')::uuid, 'shopify', 'orders', '2023-01-01', '2023-02-01', 1);
+insert into ops.backfill_windows (backfill_id, number, window_start, window_end, status)
+select md5('open')::uuid, number, '2024-01-01', '2024-02-01',
+  (array['done', 'done', 'failed', 'pending'])[number] from generate_series(1, 4) as number;
+insert into ops.backfill_windows (backfill_id, number, window_start, window_end, status)
+values (md5('done')::uuid, 1, '2023-01-01', '2023-02-01', 'done');
+insert into ops.runs (run_id, source, stream, kind, status, finished_at, backfill_id, window_number)
+values (gen_random_uuid(), 'shopify', 'orders', 'backfill', 'failed', now() + interval '1 h', md5('open')::uuid, 3)
+"""
 
 
 @pytest.fixture(scope="session")
@@ -75,6 +88,7 @@ def delivered(new_warehouse: Callable[[str], str]) -> str:
         database.execute(REJECT)
         database.execute(WEBHOOKS)
         database.execute(RECONCILED)
+        database.execute(BACKFILLS)
         new_candidate(url)
         database.execute("truncate marts_candidate.daily_sales_by_region")
         database.execute(HISTORY, {"last": last})

@@ -80,6 +80,16 @@ def test_it_says_what_the_newest_reconciliation_found(delivered: str) -> None:
     assert time.time() - (ended or 0) == pytest.approx(86400, abs=300)
 
 
+def test_it_says_how_far_unfinished_backfills_are(delivered: str) -> None:
+    """And a backfill's runs are not taken for the stream's own: test_it_says_what_ops_holds sees none of them."""
+    value = reader(delivered)
+    orders = {"source": "shopify", "stream": "orders"}
+    counts = {status: value("pipeline_backfill_windows", **orders, status=status) for status in ("done", "failed")}
+    assert counts == {"done": 2, "failed": 1}
+    assert value("pipeline_backfill_windows", **orders, status="waiting") == 1
+    assert value("pipeline_backfill_windows", source="stripe", stream="charges", status="done") is None
+
+
 def test_an_empty_warehouse_claims_nothing(new_warehouse: Callable[[str], str]) -> None:
     value = reader(new_warehouse("monitoring_empty"))
     assert value("pipeline_records_total", source="stripe", stream="charges", result="kept") == 0

@@ -68,19 +68,21 @@ def test_it_shows_the_delivered_day(delivered: str, tmp_path: Path) -> None:
     assert write_report(tmp_path / "again.html", delivered).read_text().count("<svg") == 2
 
 
-def test_it_shows_what_reconciliation_found(delivered: str, tmp_path: Path) -> None:
+def test_it_shows_what_reconciliation_found_and_what_backfills_lack(delivered: str, tmp_path: Path) -> None:
     html = write_report(tmp_path / "index.html", delivered).read_text()
     section = html.split("held against the source")[1].split("The marts")[0]
     text = " ".join(re.sub("<[^>]+>", " ", section).split())
     assert "shopify.orders 500 497 3 0 3 0 24 h ago" in text
     assert "stripe.charges 1,000 995 5 2 6 1 24 h ago" in text
     assert "gone.orders" not in text
+    assert "shopify.orders 1 Jan 2024 to 31 Jan 2024 2 of 4 windows, 1 failed" in text
+    assert "2023" not in text
 
 
 def test_an_empty_warehouse_is_no_error(new_warehouse: Callable[[str], str], tmp_path: Path) -> None:
     page = Page(write_report(tmp_path / "index.html", new_warehouse("report_empty")).read_text())
     assert "Nothing delivered yet" in page.text and "never arrived" in page.text and page.labels == []
-    assert "No source has been held against raw yet." in page.text
+    assert "No source has been held against raw yet." in page.text and "Backfills" not in page.text
     body = page.text.split("all its checks have passed")[1]
     assert body.count("unknown") == 4 and "100" not in body
 

@@ -26,6 +26,7 @@ MISTAKES = [
         "usual_rows_share: 7",
         r"usual_rows_share: Input should be less than or equal to 1",
     ),
+    ("loads: 400d", "loads: 7d", r"line \d+, retention: loads must be kept for 30d at least"),
     ("      customers:\n", "      Customers!:\n", r"line \d+, sources\.shopify\.streams\.Customers!"),
     ("shop:\n", "shop: [\n", r"line \d+: not valid YAML"),
 ]

@@ -97,6 +97,15 @@ def test_rule_3_counts_that_do_not_balance_are_refused_by_the_database(clean_war
         connection.execute("update ops.loads set kept = kept + 1")
 
 
+def test_rule_3_the_same_bytes_are_quarantined_once_for_each_record_and_version(clean_warehouse: str) -> None:
+    bad = Reject("1", b"{}", ["no"], version=T0)
+    others = [bad._replace(key="2"), bad._replace(version=T0 + timedelta(days=1)), bad._replace(deleted=True)]
+    with StreamWriter("shopify", "orders") as writer:
+        for _ in range(2):  # an overlap brings them all again
+            writer.commit(batch(rejects=[bad, *others, Reject(None, b"{", ["no"])]))
+    assert query(clean_warehouse, "select count(*) from ops.quarantine") == [(5,)]
+
+
 def test_rule_4_a_second_run_of_a_stream_is_refused_while_one_is_open(clean_warehouse: str) -> None:
     with StreamWriter("shopify", "orders"):
         with pytest.raises(StreamBusy, match=r"shopify\.orders is being loaded by another run"):

@@ -50,7 +50,11 @@ REFUSED = {
         "update raw.shopify_orders set _deleted = true",
         "select * from marts.t",
     ],
-    "transformer": ["insert into raw.shopify_orders select * from raw.shopify_orders", "create table marts.u (a int)"],
+    "transformer": [
+        "insert into raw.shopify_orders select * from raw.shopify_orders",
+        "select raw.make_months('shopify_orders', array[now()])",
+        "create table marts.u (a int)",
+    ],
     "checker": ["create table marts.u (a int)", "delete from ops.deliveries"],
     "monitor": [
         "table raw.shopify_orders",

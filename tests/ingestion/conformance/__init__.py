@@ -6,9 +6,11 @@ A new source joins with a module here that derives `Adapter` (adapter.py) or, fo
 - `document(thing)`: a record as the source shows it; somewhere in it stands `thing.mark`, by which the cases find in
   raw what they changed at the source;
 - `answer(request)` for HTTP, `shown`, `fail` and `cut_off` for others: how records appear and how the source fails;
-- `required`, `text`: a required text field (for drift) and one that takes any text (for hostile values);
-- what the source cannot do (`tells_deletions`, `has_window`, ...), each with what its docstring promises instead.
+- `required`: a required text field, for drift; the hostile values of its `corpus` come as `thing.hole`;
+- what the source cannot do (`tells_deletions`, `has_window`, ...), each with what its docstring promises instead, and
+  in `exempt` the cases that cannot be asked of it, each with why.
 
-rest.py is the shortest one: 40 lines for the source of docs/adding-a-source.md. The cases then run as they are:
+rest.py is the shortest one: 40 lines for the source of docs/adding-a-source.md. `Room` (conftest.py) has what a test
+lends an adapter. The cases then run as they are:
 `pytest tests/ingestion/conformance -k NAME`.
 """

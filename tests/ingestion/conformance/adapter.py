@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -48,10 +48,15 @@ class Adapter(ABC):
     source: ClassVar[str]
     stream: ClassVar[str]
     required: ClassVar[str]
-    text: ClassVar[str]
+    type: ClassVar[str] = ""
+    """The source's type, where it is not called like it."""
+    exempt: ClassVar[Mapping[str, str]] = {}
+    """Cases by name that cannot be asked of it, each with why."""
     tells_deletions: ClassVar[bool] = False
     has_window: ClassVar[bool] = True
     """Whether it reads windows of the source's time (with a lookback); files have times, and no windows."""
+    asks_until_bound: ClassVar[int] = 1
+    """How many requests a run makes until it has fixed what it will read."""
     settle: ClassVar[timedelta] = timedelta(seconds=60)
     lookback: ClassVar[timedelta] = timedelta(hours=1)
     drift_breaks_the_file: ClassVar[bool] = False
@@ -112,6 +117,7 @@ class Adapter(ABC):
 
     def pipeline(self, on_reject: str = "quarantine") -> Pipeline:
         block = {
+            "type": self.type or self.source,
             "schedule": "0 2 * * *",
             "freshness": "26h",
             "lookback": f"{self.lookback.total_seconds():.0f}s",

@@ -60,6 +60,32 @@ JSON = (
     beside("days of 23 and 25 hours", b'["2026-03-29T02:30:00", "2026-10-25T02:30:00+01:00", "2026-10-25T00:30:00Z"]'),
 )
 
+LINES = tuple(each for each in JSON if each.name != "raw line ends")
+"""Of files with a record a line: there a raw line end ends the record."""
+
+REFUSED_BY_POSTGRES = (
+    *("invalid UTF-8", "surrogate in UTF-8", "overlong UTF-8", "raw control characters", "raw line ends"),
+    *("NaN", "Infinity"),
+)
+ROWS = (
+    *(
+        Hostile(each.name, b'$json${"x": %s}$json$::json' % each.value, each.outcome)
+        for each in JSON
+        if each.name not in REFUSED_BY_POSTGRES
+    ),
+    Hostile("a text of control characters", rb"E'a\r\nb\nc\rd\x01\x1f\x7f'::text", "kept"),
+    Hostile("numeric NaN and Infinity", b"array['NaN', 'Infinity', '-Infinity']::numeric[]", "kept"),
+    Hostile("float NaN and Infinity", b"array['NaN', 'Infinity', '-0', '1e308', '5e-324']::float8[]", "kept"),
+    Hostile("numerics", b"array[1.10, 12345678901234567890.123456789, 1e-30]::numeric[]", "kept"),
+    Hostile("a numeric too large for a float", b"1e400::numeric", "kept"),
+    Hostile("64-bit bounds", b"array[9223372036854775807, -9223372036854775808]::bigint[]", "kept"),
+    Hostile(
+        "times without end", b"array['infinity', '-infinity', '0044-03-15 BC', '294276-12-31']::timestamptz[]", "kept"
+    ),
+    Hostile("bytes", rb"'\x00ff'::bytea", "kept"),
+)
+"""Expressions of SQL: what a column of a table may hold, JSON that Postgres takes among it."""
+
 CELLS = (
     Hostile("null character", b"a\x00b", "kept"),
     Hostile("mixed line ends", b'"a\r\nb\nc\rd"', "kept"),

@@ -6,6 +6,7 @@ import threading
 from abc import abstractmethod
 from dataclasses import replace
 from email.utils import format_datetime
+from typing import ClassVar
 
 import pytest
 
@@ -22,6 +23,8 @@ class HttpAdapter(Adapter):
 
     address: str
     key_value = "a-key-of-the-tests"
+    before_answers: ClassVar[bool] = True
+    """Whether what stands before it all stands before its answers, and not within them."""
 
     def __init__(self, patch: pytest.MonkeyPatch):
         super().__init__()
@@ -43,9 +46,12 @@ class HttpAdapter(Adapter):
             kind = self.failing()
             self.server.date = format_datetime(self.now, usegmt=True)
             if kind:
-                return {"auth": REFUSED, "rate limit": self.too_many(), "reset": RESET}[kind]
+                return {"auth": self.refused(), "rate limit": self.too_many(), "reset": RESET}[kind]
             good = self.answer(asked)
-            return replace(good, body=self.before_all + good.body)
+            return replace(good, body=self.before_all + good.body) if self.before_answers else good
+
+    def refused(self) -> Answer:
+        return REFUSED
 
     def too_many(self) -> Answer:
         return TOO_MANY

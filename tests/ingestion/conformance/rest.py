@@ -21,7 +21,7 @@ class RestAdapter(HttpAdapter):
     name = "rest"
     source, stream = "helpdesk", "tickets"
     address, credential = "HELPDESK_API_URL", "HELPDESK_API_KEY"
-    required, text = "status", "subject"
+    required = "status"
 
     def __init__(self, patch: pytest.MonkeyPatch, folder: Path):
         super().__init__(patch)

@@ -1,4 +1,4 @@
-"""Shopify's Admin GraphQL API, as far as the products' list goes."""
+"""Shopify's Admin GraphQL API, as far as the lists of products and of orders go."""
 
 from __future__ import annotations
 
@@ -6,37 +6,20 @@ import json
 import re
 from typing import Any
 
-import pytest
-
 from tests.ingestion.conformance.adapter import Document, Thing
 from tests.ingestion.conformance.http_adapter import HttpAdapter
 from tests.ingestion.scripted import Answer, Asked
 
+PARTS: dict[str, Any] = {"nodes": [], "pageInfo": {"hasNextPage": False, "endCursor": None}}
+MONEY = {"amount": "1.5", "currencyCode": "EUR"}
+BAG = {"shopMoney": MONEY, "presentmentMoney": MONEY}
+
 
 class ShopifyAdapter(HttpAdapter):
-    name = "shopify"
-    source, stream = "shopify", "products"
+    """What the lists share, each sorted by its time of change."""
+
+    source = "shopify"
     address, credential = "SHOPIFY_API_URL", "SHOPIFY_ACCESS_TOKEN"
-    required, text = "handle", "title"
-
-    def __init__(self, patch: pytest.MonkeyPatch):
-        super().__init__(patch)
-
-    def key(self, number: int) -> str:
-        return f"gid://shopify/Product/{number}"
-
-    def document(self, thing: Thing) -> Document:
-        return {
-            "id": thing.key,
-            "title": "<hole>" if thing.hole else "Tea",
-            "handle": "tea",
-            "vendor": thing.mark,
-            "productType": "Tea",
-            "status": "ACTIVE",
-            "createdAt": _time(thing.created),
-            "updatedAt": _time(thing.changed),
-            "variants": {"nodes": [], "pageInfo": {"hasNextPage": False, "endCursor": None}},
-        }
 
     def answer(self, asked: Asked) -> Answer:
         body = json.loads(asked.body)
@@ -55,11 +38,57 @@ class ShopifyAdapter(HttpAdapter):
             "endCursor": json.dumps(page[-1]) if page else None,
         }
         nodes = b",".join(self.bytes_of(self.things[number]) for _, number in page)
-        answer = b'{"data": {"products": {"nodes": [%s], "pageInfo": %s}}}' % (nodes, json.dumps(info).encode())
-        return Answer(answer)
+        answer = b'{"data": {"%s": {"nodes": [%s], "pageInfo": %s}}}'
+        return Answer(answer % (self.stream.encode(), nodes, json.dumps(info).encode()))
 
     def too_many(self) -> Answer:
         return Answer(b'{"errors": [{"message": "Throttled", "extensions": {"code": "THROTTLED"}}]}')
+
+
+class ProductsAdapter(ShopifyAdapter):
+    name = "shopify-products"
+    stream = "products"
+    required = "handle"
+
+    def key(self, number: int) -> str:
+        return f"gid://shopify/Product/{number}"
+
+    def document(self, thing: Thing) -> Document:
+        return {
+            "id": thing.key,
+            "title": "<hole>" if thing.hole else "Tea",
+            "handle": "tea",
+            "vendor": thing.mark,
+            "productType": "Tea",
+            "status": "ACTIVE",
+            "createdAt": _time(thing.created),
+            "updatedAt": _time(thing.changed),
+            "variants": PARTS,
+        }
+
+
+class OrdersAdapter(ShopifyAdapter):
+    name = "shopify-orders"
+    stream = "orders"
+    required = "displayFulfillmentStatus"
+
+    def key(self, number: int) -> str:
+        return f"gid://shopify/Order/{number}"
+
+    def document(self, thing: Thing) -> Document:
+        return {
+            "id": thing.key,
+            "name": thing.mark,
+            **dict.fromkeys(("createdAt", "processedAt"), _time(thing.created)),
+            "updatedAt": _time(thing.changed),
+            **dict.fromkeys(("cancelledAt", "email", "customer", "shippingAddress")),
+            **{"test": False, "taxesIncluded": True, "currencyCode": "EUR", "presentmentCurrencyCode": "EUR"},
+            **{"displayFinancialStatus": "PAID", "displayFulfillmentStatus": "FULFILLED"},
+            **dict.fromkeys(("totalTaxSet", "totalDiscountsSet")),
+            **dict.fromkeys(("totalPriceSet", "totalShippingPriceSet", "totalRefundedSet"), BAG),
+            **{"shippingLines": PARTS, "lineItems": PARTS, "refunds": [], "transactions": []},
+            **{"discountCodes": [], "cancelReason": "<hole>" if thing.hole else None},
+        }
 
 
 def _time(when: Any) -> str:

@@ -60,7 +60,7 @@ class ChargesAdapter(StripeAdapter):
 
     name = "stripe-charges"
     stream = "charges"
-    required, text = "currency", "description"
+    required = "currency"
 
     def key(self, number: int) -> str:
         return f"ch_{number:07d}"
@@ -85,7 +85,7 @@ class CustomersAdapter(StripeAdapter):
 
     name = "stripe-customers"
     stream = "customers"
-    required, text = "email", "description"
+    required = "email"
     remembers = (*StripeAdapter.remembers, "deleted")
     tells_deletions = True
 
@@ -119,7 +119,7 @@ class BalanceAdapter(StripeAdapter):
 
     name = "stripe-balance"
     stream = "balance_transactions"
-    required, text = "currency", "description"
+    required = "currency"
 
     def key(self, number: int) -> str:
         return f"txn_{number:07d}"

@@ -12,9 +12,17 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from ingestion import csv_files, file_stream, stripe_api  # noqa: F401 - warm in the parent that children fork from
+from ingestion import (  # noqa: F401 - warm in the parent that children fork from
+    csv_files,
+    daily_export,
+    file_stream,
+    kafka_stream,
+    stripe_api,
+    table_stream,
+    tables,
+)
 from ingestion import sync as sync_module
-from ingestion.sources import email, shopify, stripe  # noqa: F401 - the same
+from ingestion.sources import app_database, email, google_analytics, kafka, shopify, stripe  # noqa: F401 - the same
 from settings import load_pipeline
 from tests.ingestion.faults.points import Kill, Points
 
@@ -78,6 +86,9 @@ def small_pages() -> None:
     shopify.Products.first = 6
     stripe_api.PAGE_SIZE = 30
     file_stream.PAGE_ROWS = 7
+    table_stream.PAGE_ROWS = tables.FETCH_ROWS = 40
+    daily_export.PAGE_ROWS = 200
+    kafka_stream.PAGE_RECORDS = 7
 
 
 class Warehouse:

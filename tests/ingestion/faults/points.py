@@ -24,7 +24,7 @@ SEAMS = (
     ("paramiko", "SFTPFile", ("stat", "read")),
     ("botocore.httpsession", "URLLib3Session", ("send",)),
     ("psycopg", "", ("connect",)),
-    ("psycopg", "Cursor", ("execute", "executemany")),
+    ("psycopg", "Cursor", ("execute", "executemany", "stream")),
     ("psycopg", "ServerCursor", ("execute", "fetchmany")),
     ("psycopg", "Copy", ("__enter__",)),
     ("psycopg.copy", "LibpqWriter", ("write", "finish")),

@@ -100,7 +100,7 @@ SAFEGUARDS = [
     Safeguard(
         "the balance of the counts",
         "ingestion/sync.py",
-        "        run.check_balance()\n",
+        "    run.check_balance()\n",
         "",
         RULES + "test_rule_3_a_run_whose_counts_do_not_balance_fails_loudly",
     ),

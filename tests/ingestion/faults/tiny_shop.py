@@ -1,4 +1,13 @@
-"""The pretend shop on two days, side by side: what a sync of the second day finds does not depend on when it runs."""
+"""The pretend shop on two days, side by side: what a sync of the second day finds does not depend on when it runs.
+
+A source joins the killed syncs with
+- its name in `SOURCES` (all its streams in pipeline.yml are taken);
+- its servers for each day, and the settings that lead to them, in `two_days`; what it has must stand still, and a
+  clock that it goes by too (`still_clock` for a Postgres);
+- its seam, when it speaks to the outside by a library of its own: `SEAMS` in points.py;
+- its page size, so that the tiny shop fills several pages, in `small_pages` of killed.py;
+- what it keeps beside raw and ops' usual tables, if anything, in `Warehouse.kept` of killed.py.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +15,15 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import date, timedelta
 from pathlib import Path
+from unittest.mock import patch
 
+import psycopg
 import yaml
 
+from local.postgres import EmbeddedPostgres
+from mock_apis.app_database import AppDatabase
 from mock_apis.faults import Fault, Faults
+from mock_apis.s3.exports import PREFIX, StoredObject, objects
 from mock_apis.sftp.files import finished_files
 from mock_apis.sftp.uploads import upload_files
 from mock_apis.world.world import World
@@ -18,24 +32,24 @@ from tests.conftest import ROOT
 from tests.ingestion.sftp_folder import PASSWORD, Folder, serving
 from tests.mock_apis.serving import served
 
-# A source joins by its name here, its servers and environment in `two_days`, and its seam in points.py.
-SOURCES = ("shopify", "stripe", "email", "uploads")
+SOURCES = ("shopify", "stripe", "email", "uploads", "app", "google_analytics")
 ALWAYS = 1_000_000
 SEED, TODAY = 7, date(2026, 3, 20)
 
 
 @contextmanager
-def two_days(pipeline: Path) -> Iterator[list[dict[str, str]]]:
+def two_days(pipeline: Path, server: EmbeddedPostgres) -> Iterator[list[dict[str, str]]]:
     """The environments that lead to the first and to the second day; `pipeline` is written with little patience."""
+    apps = app_databases(server)
     settings = yaml.safe_load((ROOT / "pipeline.yml").read_text())
     for source in ("email", "uploads"):
         settings["sources"][source].setdefault("options", {})["settle_seconds"] = 0.01
     pipeline.write_text(yaml.safe_dump(settings))
     with ExitStack() as open_servers:
+        open_servers.enter_context(patch("mock_apis.s3.router.objects", newest_exports))
         environments = []
         for days in (0, 1):
-            world = World(SEED, "tiny", TODAY)
-            world.advance(days) if days else None
+            world = world_after(days)
             # One record in the middle of every page is broken: the quarantine must be equal too.
             broken = [
                 Fault(target="shopify", kind="bad_record", match="query Orders", times=ALWAYS),
@@ -56,9 +70,45 @@ def two_days(pipeline: Path) -> Iterator[list[dict[str, str]]]:
                     "UPLOADS_FOLDER_URL": f"sftp://email@127.0.0.1:{sftp.port}/uploads",
                     "UPLOADS_SFTP_PASSWORD": PASSWORD,
                     "UPLOADS_SFTP_HOST_KEY": sftp.host_key,
+                    "APP_DATABASE_URL": apps[days],
+                    "GA_S3_URL": "s3://analytics/ga4",
+                    "GA_S3_ENDPOINT_URL": f"{web}/s3",
+                    "AWS_ACCESS_KEY_ID": "AKIADEMO",
+                    "AWS_SECRET_ACCESS_KEY": "demo",
+                    "AWS_REGION": "eu-central-1",
                 }
             )
         yield environments
+
+
+def world_after(days: int) -> World:
+    world = World(SEED, "tiny", TODAY)
+    if days:
+        world.advance(days)
+    return world
+
+
+def app_databases(server: EmbeddedPostgres) -> list[str]:
+    """The app's database on the first day, and a copy of it in which a day has passed."""
+    first = server.create_database("killed_app")
+    AppDatabase(first).write(world_after(0))
+    second = server.create_database("killed_app_next", template="killed_app")
+    AppDatabase(second).write(world_after(1))
+    still_clock(first, "1 hour")
+    still_clock(second, "26 hours")  # the sweep is due then
+    return [first, second]
+
+
+def still_clock(url: str, ahead: str) -> None:
+    """The database's clock stands at so long from now, for whoever asks it in its ordinary words."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        now = connection.execute("select now() + %s::interval", (ahead,)).fetchone()
+        assert now
+        connection.execute(
+            f"create schema clock; create function clock.clock_timestamp() returns timestamptz immutable language sql"
+            f" as $$ select '{now[0].isoformat()}'::timestamptz $$;"
+            f" alter database {connection.info.dbname} set search_path = clock, pg_catalog, public".encode()
+        )
 
 
 def newest_files(world: World) -> Folder:
@@ -67,6 +117,12 @@ def newest_files(world: World) -> Folder:
     since = world.now - timedelta(hours=30)
     whole = ("/campaigns", "/uploads")
     return Folder({file.path: file for file in files if file.folder in whole or file.modified >= since})
+
+
+def newest_exports(world: World) -> list[StoredObject]:
+    """The exports of the last days, a corrected one among them."""
+    since = f"{PREFIX}events_{world.now - timedelta(days=6):%Y%m%d}"
+    return [each for each in objects(world) if each.key >= since]
 
 
 def streams() -> list[tuple[str, str]]:

@@ -1,8 +1,7 @@
-"""The things of the pretend shop, each as it stands at the world's `now`.
+"""The shop's things, each as it stands at the world's `now`: what it sells, who buys, what was ordered.
 
-Money is integer minor units. `Money.shop` is in the shop's currency (EUR),
-`Money.presentment` in the currency the buyer saw (`currency`), which may have
-no decimals (JPY). Times are aware UTC datetimes with whole seconds.
+Money is integer minor units. `Money.shop` is in the shop's currency (EUR), `Money.presentment` in the currency the
+buyer saw (`currency`), which may have no decimals (JPY). Times are aware UTC datetimes with whole seconds.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 
 @dataclass(slots=True, frozen=True)
@@ -201,154 +199,3 @@ class Order:
 
     def refunded_units(self, line_id: int) -> int:
         return sum(part.quantity for r in self.refunds for part in r.lines if part.line_id == line_id)
-
-
-@dataclass(slots=True)
-class StripeCustomer:
-    id: str
-    email: str
-    name: str
-    created: datetime
-    metadata: dict[str, str] = field(default_factory=dict)
-    deleted: bool = False
-
-
-@dataclass(slots=True)
-class Charge:
-    id: str
-    order_id: int
-    customer: str | None
-    payment_intent: str
-    email: str
-    country_code: str
-    amount: int  # minor units of `currency`
-    currency: str  # lower case, as Stripe has it
-    created: datetime
-    status: str  # succeeded, failed
-    captured: bool
-    amount_captured: int = 0
-    amount_refunded: int = 0
-    disputed: bool = False
-    failure_code: str | None = None
-    balance_transaction: str | None = None
-    metadata: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class StripeRefund:
-    id: str
-    charge: str
-    payment_intent: str
-    amount: int
-    currency: str
-    created: datetime
-    status: str  # succeeded, pending, failed
-    reason: str | None
-    balance_transaction: str | None = None
-
-
-@dataclass(slots=True)
-class Dispute:
-    id: str
-    charge: str
-    payment_intent: str
-    amount: int
-    currency: str
-    created: datetime
-    status: str  # needs_response, under_review, won, lost
-    reason: str
-    balance_transactions: list[str] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class BalanceTransaction:
-    """Amounts in the settlement currency (EUR). Pending until `available_on`."""
-
-    id: str
-    type: str  # charge, refund, adjustment, payout
-    reporting_category: str  # charge, refund, dispute, dispute_reversal, payout
-    source: str
-    amount: int
-    fee: int
-    created: datetime
-    available_on: datetime
-    exchange_rate: float | None = None
-    description: str | None = None
-    payout: str | None = None
-
-    @property
-    def net(self) -> int:
-        return self.amount - self.fee
-
-
-@dataclass(slots=True)
-class Payout:
-    id: str
-    amount: int
-    created: datetime
-    arrival_date: datetime
-    status: str  # pending, in_transit, paid, failed
-    balance_transaction: str
-
-
-@dataclass(slots=True, frozen=True)
-class StripeEvent:
-    """What /v1/events tells. `snapshot` is a deep copy of the object as it was then."""
-
-    id: str
-    type: str  # charge.succeeded, charge.refunded, payout.paid, ...
-    created: datetime
-    object_type: str  # charge, refund, dispute, payout, customer
-    object_id: str
-    snapshot: Any
-    previous_attributes: dict[str, Any] | None = None
-
-
-@dataclass(slots=True)
-class Campaign:
-    id: str
-    name: str
-    subject: str
-    status: str  # scheduled, sent
-    sent_at: datetime
-    cost: int  # minor units of the shop's currency
-    updated_at: datetime
-
-
-@dataclass(slots=True, frozen=True)
-class EmailEvent:
-    id: str
-    type: str  # sent, open, click, bounce, unsubscribe
-    campaign_id: str
-    email: str
-    occurred_at: datetime
-    url: str | None = None
-    bounce_type: str | None = None
-
-
-@dataclass(slots=True, frozen=True)
-class WebItem:
-    product_id: str
-    sku: str
-    title: str
-    quantity: int
-    price: int  # minor units of the shop's currency
-
-
-@dataclass(slots=True, frozen=True)
-class WebEvent:
-    """What web analytics saw. `late` ones reach only a corrected export, `spam` ones are gone from it."""
-
-    micros: int  # since 1970
-    name: str  # session_start, page_view, view_item, add_to_cart, begin_checkout, purchase
-    user: str
-    session: int
-    page: int
-    index: int  # within the page's batch
-    source: tuple[str, str, str]  # source, medium, campaign
-    device: tuple[str, str, str]  # category, brand, operating system
-    country: str | None
-    order_id: int | None
-    items: tuple[WebItem, ...]
-    late: bool
-    spam: bool
