@@ -43,6 +43,14 @@ def test_nothing_else_is_public_and_staging_is_its_groups_own(models: list[Model
             assert model.access in (AccessType.Private, AccessType.Protected), model.name
 
 
+def test_a_step_that_no_mart_reads_is_private(models: list[ModelNode], marts: list[ModelNode]) -> None:
+    """So it may change without a look at the marts."""
+    read = {parent for mart in marts for parent in mart.depends_on.nodes}
+    for model in models:
+        if model.name.startswith("int_") and model.unique_id not in read:
+            assert model.access == AccessType.Private, f"{model.name}: say `config: {{access: private}}`"
+
+
 def test_every_model_has_an_owner_who_can_be_asked(models: list[ModelNode], manifest: Manifest) -> None:
     groups = {group.name: group for group in manifest.groups.values()}
     for group in groups.values():
