@@ -74,7 +74,7 @@ class StripeApi:
             filters["created[gte]"] = int(start.timestamp())
         while True:
             found, more = _cut(self._page(path, filters, int(end.timestamp()), cursor), path)
-            cursor = _cursor(found[-1], path) if more else None
+            cursor = _cursor(found, path) if more else None
             yield ListPage(found, cursor)
             if cursor is None:
                 return
@@ -151,12 +151,15 @@ def _cut(body: bytes, path: str) -> tuple[list[bytes], bool]:
     return found, more
 
 
-def _cursor(last: bytes, path: str) -> Cursor:
-    try:
-        fields = members(last)
-        return {
-            "after": msgspec.json.decode(fields["id"], type=str),
-            "created": msgspec.json.decode(fields["created"], type=int),
-        }
-    except (ValueError, KeyError) as error:
-        raise HeadwaterError(f"stripe: v1/{path} cannot be paged: its last object has no id or time.") from error
+def _cursor(objects: list[bytes], path: str) -> Cursor:
+    """After the last object that has an id and a time; broken ones behind it come again with the next page."""
+    for each in reversed(objects):
+        try:
+            fields = members(each)
+            return {
+                "after": msgspec.json.decode(fields["id"], type=str),
+                "created": msgspec.json.decode(fields["created"], type=int),
+            }
+        except (ValueError, KeyError):
+            continue
+    raise HeadwaterError(f"stripe: v1/{path} cannot be paged: of {len(objects)} objects none has an id and a time.")
