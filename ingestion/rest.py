@@ -138,12 +138,13 @@ class RestStream(WindowedStream):
         return len(records), self._key(records[0]), self._key(records[-1])
 
     def _key(self, data: bytes) -> str:
+        """What a bookmark calls the record: its key, or a hash of one that has none that could be kept."""
         try:
             document = msgspec.json.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             document = None
         key = self.key_of(document) if isinstance(document, dict) else ""
-        return key or hashlib.sha256(data).hexdigest()
+        return key if key.isprintable() and key else hashlib.sha256(data).hexdigest()
 
     def _time(self, moment: datetime) -> str | int:
         return moment.isoformat() if self.times == "iso" else int(moment.timestamp())

@@ -152,14 +152,17 @@ def _cut(body: bytes, path: str) -> tuple[list[bytes], bool]:
 
 
 def _cursor(objects: list[bytes], path: str) -> Cursor:
-    """After the last object that has an id and a time; broken ones behind it come again with the next page."""
+    """After the last object that has an id and a time; broken ones behind it come again with the next page.
+
+    An id that no bookmark could hold (a null character in it) counts as none.
+    """
     for each in reversed(objects):
         try:
             fields = members(each)
-            return {
-                "after": msgspec.json.decode(fields["id"], type=str),
-                "created": msgspec.json.decode(fields["created"], type=int),
-            }
+            after = msgspec.json.decode(fields["id"], type=str)
+            created = msgspec.json.decode(fields["created"], type=int)
         except (ValueError, KeyError):
             continue
+        if after and after.isprintable():
+            return {"after": after, "created": created}
     raise HeadwaterError(f"stripe: v1/{path} cannot be paged: of {len(objects)} objects none has an id and a time.")

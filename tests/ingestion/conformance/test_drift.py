@@ -52,6 +52,10 @@ def nothing(document: Document) -> Document:
     return {"nothing of": str(document)}
 
 
+@pytest.mark.fault(
+    "A source sends a field that the contract does not name",
+    "The record is kept with it, and the run tells its name.",
+)
 def test_a_new_field_is_kept_and_told(adapter: Adapter, warehouse: Warehouse) -> None:
     some(adapter, 4)
     adapter.put(7, spoil=lambda document: added(document, ""))
@@ -62,6 +66,10 @@ def test_a_new_field_is_kept_and_told(adapter: Adapter, warehouse: Warehouse) ->
     assert warehouse.query(f"select count(*) from {warehouse.table} where source_data->>'brand_new' = 'yes'") == [(1,)]
 
 
+@pytest.mark.fault(
+    "A field that must be there is gone, renamed or of another type",
+    "Its record (of a CSV file without the column: the file) is kept apart and the field named; the others are loaded.",
+)
 @pytest.mark.parametrize("change", [removed, renamed, retyped])
 def test_a_required_field_that_is_not_as_it_was_is_named_and_the_others_go_on(
     adapter: Adapter, warehouse: Warehouse, change: Change
