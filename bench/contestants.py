@@ -155,7 +155,7 @@ CONTESTANTS: dict[str, Contestant] = {
         "dlt, Arrow",
         "pages cut with msgspec (not parsed) into Arrow tables of 5,000 rows (id, created, the charge as JSON), which"
         " dlt does not normalize; parquet files, loaded through ADBC's COPY into `json` by 2 workers; append; no key,"
-        " no index, no check of the records. Tried and slower: CSV, larger tables.",
+        " no index, no check of the records. Tried and no faster: CSV, larger tables.",
         "bench.charges",
         _dlt("arrow"),
         environments=("dlt",),
@@ -165,7 +165,7 @@ CONTESTANTS: dict[str, Contestant] = {
         "dlt, dicts",
         "pages parsed with orjson and yielded whole; max_table_nesting=0 (nested fields as JSON, no child tables), CSV"
         " files loaded by COPY, no compression of files, buffers of 20,000, 2 workers to normalize and 2 to load;"
-        " append; no key, no index. Tried and slower: INSERTs, parquet, one worker.",
+        " append; no key, no index. Tried with one worker and slower: INSERTs, parquet.",
         "bench.charges",
         _dlt("dicts"),
         environments=("dlt",),

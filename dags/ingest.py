@@ -44,5 +44,5 @@ def ingest_dag(name: str, source: SourceSettings, pipeline: Pipeline) -> DAG:
 
 
 pipeline = load_pipeline()
-for name, source in pipeline.sources.items():
+for name, source in pipeline.enabled_sources.items():
     ingest_dag(name, source, pipeline)

@@ -36,7 +36,7 @@ def reconcile() -> None:
             raise HeadwaterError(f"{source}: {'; '.join(wrong)}. See ops.reconciliations.")
         return {it.stream: it.missing for it in results if not it.error}
 
-    for source in pipeline.sources:
+    for source in pipeline.enabled_sources:
         hold_against_raw.override(task_id=source)(source)
 
 

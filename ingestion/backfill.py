@@ -113,7 +113,7 @@ def run_window(
     """
     pipeline, stop = pipeline or load_pipeline(), stop or Stop()
     settings = pipeline.source(source)
-    contract = contract_of(settings.type, stream)
+    contract = contract_of(source, settings.type, stream)
     with WindowWriter(source, stream, backfill_id, number, url) as writer:
         if writer.state.get("done"):
             return RunResult(source, stream)

@@ -23,11 +23,16 @@ def source_class(source_type: str) -> type[BaseSource]:
     return found
 
 
-def contract_of(source_type: str, stream: str) -> Contract:
-    """The contract beside the source's folder: ingestion/contracts/<source_type>/<stream>.json."""
+def contract_of(source: str, source_type: str, stream: str) -> Contract:
+    """The contract beside the sources' folder: contracts/<source_type>/<stream>.json, or the source's own.
+
+    contracts/<source>/<stream>.json goes first: two sources of one type may have streams of the same name.
+    """
     module = importlib.import_module(f"ingestion.sources.{source_type}")
     assert module.__file__ is not None  # a source is a file
-    return load_contract(Path(module.__file__).parent.parent / "contracts" / source_type, stream)
+    contracts = Path(module.__file__).parent.parent / "contracts"
+    own = (contracts / source / f"{stream}.json").is_file()
+    return load_contract(contracts / (source if own else source_type), stream)
 
 
 def check_names(pipeline: Pipeline, source: str, streams: list[str] | tuple[str, ...] = ()) -> None:

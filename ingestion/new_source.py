@@ -62,7 +62,8 @@ def new_source(
         f"  {prefix}_API_URL: ${{{prefix}_API_URL:-}}\n  {prefix}_API_KEY: ${{{prefix}_API_KEY:-}}\n"
         f"Then say in ingestion/sources/{name}.py where the records, the cursor and the times of change are\n"
         "(docs/adding-a-source.md), and run `python -m warehouse migrate` and"
-        f" `python -m ingestion sync {name}`."
+        f" `python -m ingestion sync {name}`.\nWhen it does what you want, take `enabled: false` out of its block in"
+        " pipeline.yml: from then on it is scheduled and watched."
     )
 
 

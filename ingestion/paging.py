@@ -4,8 +4,9 @@ A cursor, a next URL and a Link header are the server's own bookmark: the list m
 numbers only count: when a record leaves the list while it is read (it changed, and the window's upper bound shuts it
 out), all after it move up, and one of them slips over to a page that was read already. So both look again at the last
 record they had: it must still stand where it stood, or the window is read again from its start. An offset does this
-by asking for that record once more with the page after it; a page number by a second look at the page before, which
-doubles its requests: prefer any other way where an API has several.
+by asking for that record once more with the page after it; a page number by the total that the API declares, which
+must not change, or without one by a second look at the page before, which doubles its requests: prefer any other way
+where an API has several.
 """
 
 from __future__ import annotations
@@ -51,6 +52,10 @@ class Paging(ABC):
     def url(self, cursor: Any) -> str | None:
         """The whole address of the page, where that is what the server gives."""
         return None
+
+    def is_past_end(self, cursor: Any, status: int) -> bool:
+        """Whether this error is how an API says that `cursor` lies behind the last record."""
+        return False
 
     def new(self, cursor: Any, answer: Answer, key_of: KeyOf, ask: Ask) -> Sequence[bytes]:
         """Those records that the page before did not have; raises Moved."""
@@ -105,9 +110,18 @@ class LinkHeader(Paging):
         return None
 
 
+class Counted(Paging):
+    """What offsets and page numbers share: some APIs answer 404 to what lies behind the end, others an empty page."""
+
+    __slots__ = ()
+
+    def is_past_end(self, cursor: Any, status: int) -> bool:
+        return cursor is not None and status == 404
+
+
 @dataclass(frozen=True, slots=True)
-class Offset(Paging):
-    """The query says how many records to leave out. The list ends with a page that brings nothing new."""
+class Offset(Counted):
+    """The query says how many records to leave out. The list ends with a page that brings nothing new, or a 404."""
 
     param: str = "offset"
 
@@ -131,26 +145,43 @@ class Offset(Paging):
 
 
 @dataclass(frozen=True, slots=True)
-class PageNumber(Paging):
-    """The query counts pages, from `first` on. The list ends with an empty page."""
+class PageNumber(Counted):
+    """The query counts pages, from `first` on. The list ends with an empty page or a 404 after the last one.
+
+    `total_at` is where an answer says how many records the whole list has, for APIs that do: the list ends where so
+    many were read. A page that is not full ends nothing: servers cut pages shorter than they were asked for.
+    """
 
     param: str = "page"
     first: int = 1
+    total_at: tuple[str, ...] = ()
 
     def params(self, cursor: Any) -> dict[str, Any]:
         return {self.param: cursor["at"] if cursor else self.first}
 
     def next_cursor(self, cursor: Any, answer: Answer, key_of: KeyOf) -> Any:
-        if not answer.records:
+        read = (cursor["read"] if cursor else 0) + len(answer.records)
+        total = self._total(answer)
+        if not answer.records or (total is not None and read >= total):
             return None
-        return {"at": (cursor["at"] if cursor else self.first) + 1, "after": key_of(answer.records[-1])}
+        at = (cursor["at"] if cursor else self.first) + 1
+        return {"at": at, "after": key_of(answer.records[-1]), "read": read, "total": total}
 
     def new(self, cursor: Any, answer: Answer, key_of: KeyOf, ask: Ask) -> Sequence[bytes]:
-        if cursor is not None:
-            before = ask({"at": cursor["at"] - 1}).records
+        if cursor is None:
+            return answer.records
+        total = self._total(answer)
+        if total is None:
+            before = ask({**cursor, "at": cursor["at"] - 1}).records
             if not before or key_of(before[-1]) != cursor["after"]:
                 raise Moved
+        elif total != cursor["total"]:
+            raise Moved
         return answer.records
+
+    def _total(self, answer: Answer) -> int | None:
+        found = _value(answer.body, self.total_at) if self.total_at else None
+        return found if isinstance(found, int) else None
 
 
 def _value(body: bytes, path: tuple[str, ...]) -> Any:

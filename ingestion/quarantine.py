@@ -130,7 +130,7 @@ def replay(source: str, stream: str, *, pipeline: Pipeline | None = None, url: s
     pipeline = pipeline or load_pipeline()
     check_names(pipeline, source, [stream])
     settings = pipeline.source(source)
-    contract = contract_of(settings.type, stream)
+    contract = contract_of(source, settings.type, stream)
     built = source_class(settings.type)(Context(source, settings))
     written = still_open = after = 0
     try:

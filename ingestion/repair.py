@@ -23,8 +23,9 @@ def repair_records(
 
     The bookmark stays as it is. Raises HeadwaterError; StreamBusy when a sync of the stream runs.
     """
-    contract = contract_of(pipeline.source(source).type, stream.name)
-    policy = pipeline.source(source).stream(stream.name).on_reject
+    settings = pipeline.source(source)
+    contract = contract_of(source, settings.type, stream.name)
+    policy = settings.stream(stream.name).on_reject
     after = ""
     with StreamWriter(source, stream.name, url, kind="reconciliation") as writer:
         while keys := inventories.wanted(after, AT_ONCE):

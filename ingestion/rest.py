@@ -16,7 +16,7 @@ from urllib.parse import urljoin
 import msgspec
 
 from ingestion.cut import at, elements
-from ingestion.http import HttpClient
+from ingestion.http import HttpClient, HttpError
 from ingestion.paging import Answer, Cursor, Moved, Paging
 from ingestion.source import BaseSource, Context, Record, Stream
 from ingestion.window import Window, WindowedStream, WindowPage
@@ -107,12 +107,18 @@ class RestStream(WindowedStream):
         path, params = self.path, {**self.params(window), **self.paging.params(cursor)}
         if url := self.paging.url(cursor):
             path, params = self._own(url), {}
-        answer = self.http.get_json(path, params)
+        origin = f"GET {path} {params}"
+        try:
+            answer = self.http.get_json(path, params)
+        except HttpError as error:
+            if self.paging.is_past_end(cursor, error.status):
+                return Answer((), b"", {}), origin
+            raise
         try:
             records = elements(at(answer.body, *self.records_at))
         except ValueError as error:
             raise HeadwaterError(f"{self.context.source}: GET {path} gave no list of records: {error}.") from error
-        return Answer(records, answer.body, answer.headers), f"GET {path} {params}"
+        return Answer(records, answer.body, answer.headers), origin
 
     def _own(self, url: str) -> str:
         """The path of a next URL; the key is not sent to another server than the one it was given for."""
@@ -132,12 +138,13 @@ class RestStream(WindowedStream):
         return len(records), self._key(records[0]), self._key(records[-1])
 
     def _key(self, data: bytes) -> str:
+        """What a bookmark calls the record: its key, or a hash of one that has none that could be kept."""
         try:
             document = msgspec.json.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             document = None
         key = self.key_of(document) if isinstance(document, dict) else ""
-        return key or hashlib.sha256(data).hexdigest()
+        return key if key.isprintable() and key else hashlib.sha256(data).hexdigest()
 
     def _time(self, moment: datetime) -> str | int:
         return moment.isoformat() if self.times == "iso" else int(moment.timestamp())

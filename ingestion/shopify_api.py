@@ -91,7 +91,7 @@ class ShopifyApi:
         headers = {"X-Shopify-Access-Token": secret(TOKEN)}
         self.http = HttpClient(setting("SHOPIFY_API_URL"), headers, http, source, TOKEN, "SHOPIFY_API_URL")
         self.limits, self.source = http, source
-        self._queries = queries
+        self.queries = queries
         self._costs: dict[str, float] = {}
         self._available = float("inf")
         self._restore_rate = 1.0
@@ -104,7 +104,7 @@ class ShopifyApi:
         Raises QueryTooDear, HttpError, and HeadwaterError with Shopify's own words for what it refuses; an answer
         with errors is never taken in part.
         """
-        payload = {"query": self._queries.text(operation), "operationName": operation, "variables": variables}
+        payload = {"query": self.queries.text(operation), "operationName": operation, "variables": variables}
         deadline = time.monotonic() + self.limits.deadline.total_seconds()
         for attempt in range(1, self.limits.attempts + 1):
             self._wait_for_points(operation, deadline)

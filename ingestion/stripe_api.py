@@ -20,6 +20,7 @@ from settings.pipeline import Http
 ADDRESS = "https://api.stripe.com"
 API_VERSION = "2026-10-28.endive"
 PAGE_SIZE = 100
+LONGEST_ID = 255
 
 STREAM_OF = {  # by what an id begins with
     **{"ch": "charges", "py": "charges", "re": "refunds", "pyr": "refunds"},
@@ -74,7 +75,9 @@ class StripeApi:
             filters["created[gte]"] = int(start.timestamp())
         while True:
             found, more = _cut(self._page(path, filters, int(end.timestamp()), cursor), path)
-            cursor = _cursor(found[-1], path) if more else None
+            before, cursor = cursor, _cursor(found, path) if more else None
+            if cursor and cursor == before:
+                raise HeadwaterError(f"stripe: v1/{path} does not get past {cursor['after']}: it comes again.")
             yield ListPage(found, cursor)
             if cursor is None:
                 return
@@ -151,12 +154,18 @@ def _cut(body: bytes, path: str) -> tuple[list[bytes], bool]:
     return found, more
 
 
-def _cursor(last: bytes, path: str) -> Cursor:
-    try:
-        fields = members(last)
-        return {
-            "after": msgspec.json.decode(fields["id"], type=str),
-            "created": msgspec.json.decode(fields["created"], type=int),
-        }
-    except (ValueError, KeyError) as error:
-        raise HeadwaterError(f"stripe: v1/{path} cannot be paged: its last object has no id or time.") from error
+def _cursor(objects: list[bytes], path: str) -> Cursor:
+    """After the last object that has an id and a time; broken ones behind it come again with the next page.
+
+    An id that is longer than Stripe's, or that no bookmark could hold (a null character in it), counts as none.
+    """
+    for each in reversed(objects):
+        try:
+            fields = members(each)
+            after = msgspec.json.decode(fields["id"], type=str)
+            created = msgspec.json.decode(fields["created"], type=int)
+        except (ValueError, KeyError):
+            continue
+        if 0 < len(after) <= LONGEST_ID and after.isprintable():
+            return {"after": after, "created": created}
+    raise HeadwaterError(f"stripe: v1/{path} cannot be paged: of {len(objects)} objects none has an id and a time.")

@@ -80,7 +80,7 @@ def sync_stream(
     pipeline = pipeline or load_pipeline()
     check_names(pipeline, source, [stream])
     settings = pipeline.source(source)
-    contract = contract_of(settings.type, stream)
+    contract = contract_of(source, settings.type, stream)
     apply_before_sync(source, stream, pipeline=pipeline, url=url)
     with StreamWriter(source, stream, url) as writer:
         current = CurrentRecords(source, stream, url)

@@ -64,7 +64,7 @@ class AirflowServices:
             self._services.start(f"airflow-{name}", airflow_command(*arguments, *port), env)
         self._services.until(self.api.healthy, SECONDS, *(f"airflow-{name}" for name in SERVICES))
         self.api.log_in()
-        wanted = {f"ingest_{name}" for name in load_pipeline().sources} | {"deliver"}
+        wanted = {f"ingest_{name}" for name in load_pipeline().enabled_sources} | {"deliver"}
         self._services.until(lambda: self._dags_are_there(wanted, started), SECONDS, "airflow-dag-processor")
 
     def _end_migration(self) -> None:

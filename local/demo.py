@@ -79,7 +79,7 @@ class Demo:
     def _ingest(self) -> None:
         """Load every source. The last critical one waits for the optional ones: its arrival starts the delivery."""
         critical = self.pipeline.critical_sources
-        optional = [name for name in self.pipeline.sources if name not in critical]
+        optional = [name for name in self.pipeline.enabled_sources if name not in critical]
         first, last = optional + critical[:-1], critical[-1:]
         runs = [self._trigger(name) for name in first]
         while last or any(run.state not in FINISHED for run in runs):

@@ -102,7 +102,7 @@ def _streams(ops: Snapshot, pipeline: Pipeline) -> Iterator[Metric]:
     )
     quarantine = GaugeMetricFamily("pipeline_quarantine_open", "Rejected records nobody has dealt with.", labels=stream)
     # A configured stream starts at 0, or Prometheus could not see its first increase.
-    for source, block in pipeline.sources.items():
+    for source, block in pipeline.enabled_sources.items():
         for name in block.streams:
             key = (source, name)
             for result, count in zip(
@@ -120,7 +120,7 @@ def _streams(ops: Snapshot, pipeline: Pipeline) -> Iterator[Metric]:
     critical = GaugeMetricFamily(
         "pipeline_source_critical", "1 when the day is not delivered without this source.", labels=["source"]
     )
-    for source, block in pipeline.sources.items():
+    for source, block in pipeline.enabled_sources.items():
         target.add_metric([source], block.freshness.total_seconds())
         critical.add_metric([source], block.critical)
     yield from (last, watermark, records, runs, duration, quarantine, target, critical)

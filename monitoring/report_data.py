@@ -131,7 +131,7 @@ def _freshness(connection: psycopg.Connection, pipeline: Pipeline, now: datetime
         for source, stream, mark in connection.execute("select source, stream, watermark from ops.checkpoints")
     }
     found = []
-    for name, source in pipeline.sources.items():
+    for name, source in pipeline.enabled_sources.items():
         known = [marks.get((name, stream)) for stream in source.streams]
         oldest = None if None in known else min(mark for mark in known if mark)
         age = max(0.0, (now - oldest).total_seconds()) if oldest else None

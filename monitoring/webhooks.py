@@ -63,7 +63,7 @@ def webhook_metrics(found: Webhooks, pipeline: Pipeline) -> Iterator[Metric]:
     missed = CounterMetricFamily(
         "pipeline_webhook_missed", "Versions that polling brought before a webhook did.", labels=stream
     )
-    for name, block in pipeline.sources.items():
+    for name, block in pipeline.enabled_sources.items():
         if name in found.inboxes:
             for family, count in zip((received, rejected), found.inboxes[name], strict=True):
                 family.add_metric([name], count)

@@ -76,7 +76,7 @@ def of_sources(connection: psycopg.Connection, pipeline: Pipeline, scope: Scope)
             ") as newest group by source"
         ).fetchall()
     }
-    for name, source in pipeline.sources.items():
+    for name, source in pipeline.enabled_sources.items():
         total, rejected = received.get(name, (0, 0))
         yield _validation(name, total, rejected)
         complete = {stream: mark for owner, stream, mark, _ in marks if owner == name}

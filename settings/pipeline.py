@@ -10,7 +10,7 @@ import re
 from datetime import time, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 import yaml
@@ -92,9 +92,14 @@ class StreamSettings(_Strict):
 
 
 class SourceSettings(_Strict):
-    """`type` names the module in ingestion/sources; it defaults to the source's own name."""
+    """`type` names the module in ingestion/sources; it defaults to the source's own name.
+
+    `enabled: false` is for a source that is not set up yet: it has its tables and can be synced by hand, and nothing
+    schedules, reconciles or watches it.
+    """
 
     type: Name = ""
+    enabled: bool = True
     schedule: str
     critical: bool = False
     freshness: Duration
@@ -109,6 +114,12 @@ class SourceSettings(_Strict):
         if len(value.split()) != 5:
             raise ValueError(f'{value!r} is not a cron line of five fields, such as "15 2 * * *"')
         return value
+
+    @model_validator(mode="after")
+    def _delivered_without(self) -> Self:
+        if self.critical and not self.enabled:
+            raise ValueError("no day is delivered without a critical source: it cannot be `enabled: false`")
+        return self
 
     @field_validator("streams", mode="before")
     @classmethod
@@ -161,6 +172,10 @@ class Pipeline(_Strict):
         if name not in self.sources:
             raise SettingsError(f"There is no source {name!r} in pipeline.yml; it has: {', '.join(self.sources)}.")
         return self.sources[name]
+
+    @property
+    def enabled_sources(self) -> dict[str, SourceSettings]:
+        return {name: source for name, source in self.sources.items() if source.enabled}
 
     @property
     def critical_sources(self) -> list[str]:

@@ -49,13 +49,13 @@ def open_delivery(url: str | None = None, pipeline: Pipeline | None = None) -> D
             )
         complete = {
             name: min((watermarks.get((name, stream)) for stream in source.streams), key=_none_first)
-            for name, source in pipeline.sources.items()
+            for name, source in pipeline.enabled_sources.items()
         }
         row = connection.execute("select now()").fetchone()
         assert row is not None
         stale = [
             name
-            for name, source in pipeline.sources.items()
+            for name, source in pipeline.enabled_sources.items()
             if (mark := complete[name]) is None or row[0] - mark > source.freshness
         ]
         as_of = min(mark for name in (pipeline.critical_sources or complete) if (mark := complete[name]))

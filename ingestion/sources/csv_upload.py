@@ -23,7 +23,8 @@ With `version: file`, order is the files' times of change, which some SFTP clien
 content in two names is loaded once. What cannot be known: a file that was dropped and taken away between two runs.
 
 Settings of a source NAME: NAME_FOLDER_URL, `file:///path` or `sftp://user@host:22/folder`; for SFTP also
-NAME_SFTP_HOST_KEY and NAME_SFTP_PASSWORD or NAME_SFTP_PRIVATE_KEY. Contracts: ingestion/contracts/csv_upload.
+NAME_SFTP_HOST_KEY and NAME_SFTP_PASSWORD or NAME_SFTP_PRIVATE_KEY. Contracts: ingestion/contracts/csv_upload; where
+two sources of uploads have streams of one name, ingestion/contracts/NAME goes before it.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ def apply_before_sync(source: str, stream: str, *, pipeline: Pipeline, url: str 
 
 def _apply(source: str, stream: str, settings: SourceSettings, url: str | None, wait: float) -> Applied:
     built = source_class(settings.type)(Context(source, settings.model_copy(update={"http": IMPATIENT})))
-    contract = contract_of(settings.type, stream)
+    contract = contract_of(source, settings.type, stream)
     events = kept = 0
     try:
         reader = built.stream(stream)

@@ -66,7 +66,7 @@ def delivering(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Delivering]
         stack = Stack(folder / "stack", size="tiny", durable=False, extra_env=extra)
         with stack:
             began = datetime.now(UTC)
-            runs = {f"ingest_{name}": stack.trigger(f"ingest_{name}") for name in load_pipeline().sources}
+            runs = {f"ingest_{name}": stack.trigger(f"ingest_{name}") for name in load_pipeline().enabled_sources}
             assert {stack.wait(dag_id, run_id) for dag_id, run_id in runs.items()} == {"success"}
             yield Delivering(stack, project, receiver, began)
 

@@ -54,7 +54,7 @@ def leaves(document: Any) -> Iterator[Callable[[Any], Any]]:
 
 def records(source: str, stream: str, document: dict[str, Any]) -> Iterator[bytes]:
     """The hostile records that the stream's contract lets in."""
-    contract = contract_of(source, stream)
+    contract = contract_of(source, source, stream)
     for put in leaves(document):
         text = json.dumps(put("<hole>")).encode()
         for value in VALUES:

@@ -32,7 +32,7 @@ class Platform:
         """
         began = datetime.now(UTC)
         pipeline = load_pipeline()
-        optional = [name for name in pipeline.sources if name not in pipeline.critical_sources]
+        optional = [name for name in pipeline.enabled_sources if name not in pipeline.critical_sources]
         for sources in (optional, pipeline.critical_sources):
             runs = {name: self.stack.trigger(f"ingest_{name}") for name in sources}
             for name, run in runs.items():

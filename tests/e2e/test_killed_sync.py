@@ -58,7 +58,7 @@ def kept(url: str) -> dict[str, Any]:
     """Everything that a sync leaves, but for the times and names of its runs."""
     found: dict[str, Any] = {}
     with psycopg.connect(make_conninfo(url)) as connection:
-        for source, block in load_pipeline().sources.items():
+        for source, block in load_pipeline().enabled_sources.items():
             for stream in block.streams:
                 query = f"""select record_key, record_version, content_hash, source_data::text, _deleted
                     from raw.{source}_{stream} order by 1, 2, 3"""
@@ -81,7 +81,7 @@ def test_rule_1_killed_syncs_run_again_leave_what_undisturbed_ones_leave(stack: 
     print(f"the moments of the kills come from seed {seed} (HEADWATER_TEST_SEED)")
     dice = random.Random(seed)
     undisturbed, disturbed = new_warehouse(stack, "undisturbed"), new_warehouse(stack, "disturbed")
-    for source in load_pipeline().sources:
+    for source in load_pipeline().enabled_sources:
         seconds = run(stack, undisturbed, source)
         for _ in range(KILLS):
             process = start(stack, disturbed, source)

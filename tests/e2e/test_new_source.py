@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from ingestion.new_source import Paging, with_block, write_source
-from settings import HeadwaterError
+from settings import HeadwaterError, load_pipeline
 from tests.conftest import ROOT
 
-PARTS = ("ingestion", "settings", "warehouse", "dbt", "tests", "mock_apis", "local", "pipeline.yml", "pyproject.toml")
+ROOMS = ("ingestion", "settings", "warehouse", "dbt", "quality", "monitoring", "dags", "mock_apis", "local", "tests")
+PARTS = (*ROOMS, "pipeline.yml", "pyproject.toml")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "target", "logs", "*_cache")
 
 
@@ -54,6 +55,10 @@ def test_what_it_writes_passes_before_anyone_edits_it(checkout: Path) -> None:
     tests = [path for path in python if path.startswith("tests")]
     run(checkout, "pytest", "-p", "no:cacheprovider", "-q", *tests, "tests/ingestion/test_catalog.py")
     run(checkout, "pytest", "-p", "no:cacheprovider", "-q", "tests/dbt/test_dbt_project.py")
+    run(checkout, "pytest", "-p", "no:cacheprovider", "-q", "tests/dags/test_policy.py")
+    pipeline = load_pipeline(checkout / "pipeline.yml")
+    named = {Path(path).stem.removeprefix("test_") for path in tests}
+    assert pipeline.sources.keys() - pipeline.enabled_sources.keys() == named
 
 
 def test_nothing_is_overwritten_and_nothing_half_written_stays(checkout: Path) -> None:

@@ -64,7 +64,7 @@ class Kept:
         return {(it.name, it.size, it.modified_at) for it in self.files.values() if it.name in wanted}
 
     def _keep(self, page: Page, stream: Stream) -> None:
-        contract = contract_of(self.source, self.stream)
+        contract = contract_of(self.source, self.source, self.stream)
         for record in page.records:
             row = check_record(record, stream, contract, page.extracted_at)
             if isinstance(row, Reject):

@@ -18,13 +18,14 @@ Item = dict[str, Any]
 class PagedApi:
     """`items` are listed by time of change, then key; `on_page` is called before each page with its number so far.
 
-    `page` is how many records a page has at most, whatever the query asks for.
+    `page` is how many records a page has at most, whatever the query asks for; `past_end` the status of an answer to a
+    page that lies behind the last one.
     """
 
     def __init__(self, stream: type[RestStream], items: list[Item], page: int = 3):
         self.stream, self.items, self.page = stream, items, page
         self.on_page: Callable[[int], None] = lambda _number: None
-        self.pages = 0
+        self.pages, self.past_end = 0, 200
 
     def __call__(self, asked: Asked) -> Answer:
         parts = urlsplit(asked.path)
@@ -36,6 +37,8 @@ class PagedApi:
         found = self._within(query)
         paging = self.stream.paging
         begin = self._begin(query)
+        if begin and begin >= len(found) and self.past_end != 200:
+            return Answer(b'{"error": "no such page"}', self.past_end)
         page, more = found[begin : begin + self.page], len(found) > begin + self.page
         body: Any = page
         for name in reversed(self.stream.records_at):
@@ -50,6 +53,8 @@ class PagedApi:
             for name in reversed(paging.at[1:]):
                 value = {name: value}  # type: ignore[assignment]  # the nested object that the path leads into
             body[paging.at[0]] = value
+        if isinstance(paging, PageNumber) and paging.total_at:
+            body[paging.total_at[0]] = len(found)
         return Answer(json.dumps(body).encode(), headers=headers)
 
     def _within(self, query: dict[str, str]) -> list[Item]:

@@ -107,6 +107,10 @@ def test_objects_are_loaded_once_and_as_they_are(bucket: Bucket, clean_warehouse
     }
 
 
+@pytest.mark.fault(
+    "An object of a daily export is cut or damaged",
+    "Nothing of it is loaded, every other one is, and the run fails with its name.",
+)
 def test_nothing_of_a_broken_object_is_loaded_and_the_others_are(bucket: Bucket, clean_warehouse: str) -> None:
     bucket.put(SHARD, gzip.compress(lines([event(n) for n in range(50)]))[:-9])
     bucket.put(OTHER, [event(100)], T0 + DAY)
@@ -129,6 +133,10 @@ def test_a_line_that_breaks_the_contract_is_rejected_with_its_place(bucket: Buck
 # Days that are exported again.
 
 
+@pytest.mark.fault(
+    "A day's export is corrected, object by object",
+    "What changed is taken at once; what is gone is told as deleted only when the whole day is there again.",
+)
 def test_a_corrected_day_replaces_the_day(bucket: Bucket, clean_warehouse: str) -> None:
     bucket.put(SHARD, [event(1), event(2)])
     bucket.put(OTHER, [event(3), event(4)])
@@ -155,6 +163,7 @@ def test_a_corrected_day_replaces_the_day(bucket: Bucket, clean_warehouse: str) 
     assert live(clean_warehouse) == dict.fromkeys(("u1", "u2", "u3", "u4"))
 
 
+@pytest.mark.fault("A bucket's rules let old exports expire", "Nothing is told as deleted.")
 def test_a_day_that_expires_or_is_emptied_deletes_nothing(bucket: Bucket, clean_warehouse: str) -> None:
     bucket.put(SHARD, [event(1)])
     bucket.put(OTHER, [event(2)])

@@ -17,9 +17,16 @@ from settings.pipeline import Http
 from tests.ingestion.paged_api import Item, PagedApi
 from tests.ingestion.scripted import Answer, Scripted
 
-PAGINGS = [Cursor(at=("meta", "next")), NextUrl(at=("links", "next")), LinkHeader(), Offset(), PageNumber()]
-WAYS = pytest.mark.parametrize("paging", PAGINGS, ids=lambda paging: type(paging).__name__)
-COUNTED = pytest.mark.parametrize("paging", PAGINGS[3:], ids=lambda paging: type(paging).__name__)
+PAGINGS = {
+    "Cursor": Cursor(at=("meta", "next")),
+    "NextUrl": NextUrl(at=("links", "next")),
+    "LinkHeader": LinkHeader(),
+    "Offset": Offset(),
+    "PageNumber": PageNumber(),
+    "PageNumber with a total": PageNumber(total_at=("total",)),
+}
+WAYS = pytest.mark.parametrize("paging", PAGINGS.values(), ids=PAGINGS)
+COUNTED = pytest.mark.parametrize("paging", list(PAGINGS.values())[3:], ids=list(PAGINGS)[3:])
 SETTINGS = SourceSettings.model_validate(
     {"type": "things", "schedule": "0 2 * * *", "freshness": "26h", "streams": {"things": None}}
 )
@@ -82,6 +89,32 @@ def reading(scripted: Scripted) -> Iterator[Make]:
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 6, 7, 20])
 def test_every_record_is_read_once_also_when_the_last_page_is_empty(paging: Paging, reading: Make, count: int) -> None:
     assert reading(paging, count).read() == list(range(count))
+
+
+@COUNTED
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 6, 7])
+def test_an_api_that_knows_no_page_behind_the_last_one_is_read_to_its_end(
+    paging: Paging, reading: Make, count: int
+) -> None:
+    strict = reading(paging, count)
+    strict.api.past_end = 404
+    assert strict.read() == list(range(count))
+
+
+@pytest.mark.fault("A list is not there", "The run fails with the address; it does not count as an empty list.")
+@COUNTED
+def test_a_list_that_is_not_there_is_no_empty_list(paging: Paging, reading: Make, scripted: Scripted) -> None:
+    missing = reading(paging, 3)
+    scripted.then = lambda asked: Answer(b"{}", 404 if "/things" in asked.path else 200)
+    with pytest.raises(HeadwaterError, match="404"):
+        missing.read()
+
+
+def test_a_declared_total_ends_the_list_and_saves_the_second_looks(reading: Make) -> None:
+    for total_at, pages in ((), 2 * 3 + 1), (("total",), 3):
+        counted = reading(PageNumber(total_at=total_at), 9)
+        assert counted.read() == list(range(9))
+        assert counted.api.pages == pages
 
 
 @WAYS

@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 
 from ingestion.__main__ import app
 from ingestion.reconcile import Reconciled, reconcile
+from ingestion.shopify_stream import ShopifyStream
 from ingestion.sources import shopify
-from ingestion.sources.shopify import ShopifyStream
 from ingestion.sync import sync
 from mock_apis.shopify.schema import schema
 from mock_apis.world.world import World

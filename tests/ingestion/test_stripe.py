@@ -10,6 +10,7 @@ import psycopg
 import pytest
 import requests
 
+from ingestion.http import Response
 from ingestion.source import Context, Stream
 from ingestion.sources.stripe import Source
 from ingestion.sync import sync
@@ -262,6 +263,17 @@ def test_a_cursor_whose_object_is_gone_loses_nothing(fake: FakeStripe) -> None:
     del fake.things["charges"][kept.state["window"]["cursor"]["after"]]
     kept.run(stream())
     assert kept.keys == {f"ch_{n}" for n in range(8)}
+
+
+@pytest.mark.fault(
+    "A whole page of objects without an id or a time, and more behind it",
+    "The run fails and says so: there is nothing to go on from.",
+)
+def test_a_page_that_cannot_be_gone_on_from_is_told(fake: FakeStripe, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Response(b'{"object": "list", "data": [{"id": "ch_1"}, {"created": 1}], "has_more": true}', {}, 200)
+    monkeypatch.setattr(fake, "get_json", lambda *_: page)
+    with pytest.raises(HeadwaterError, match="v1/charges cannot be paged: of 2 objects none has an id and a time"):
+        list(stream().read({}))
 
 
 def test_a_charge_is_fetched_when_a_dispute_tells_of_it(fake: FakeStripe) -> None:

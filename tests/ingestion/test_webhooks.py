@@ -120,6 +120,7 @@ def test_stripes_own_library_takes_what_the_pretend_stripe_signs() -> None:
     assert stripe.Webhook.construct_event(body, header, NEW).id == "evt_1"
 
 
+@pytest.mark.fault("A webhook is sent again", "It is stored once, and counted.")
 def test_an_event_is_stored_byte_for_byte_once_however_often_it_is_sent(client: TestClient, query: Query) -> None:
     body = b'{ "id": "evt_1",\n\t"type": "charge.captured", "created": 1772366400, "data": {"object": {"object": '
     body += '"charge", "id": "ch_1", "amount": 10.50, "description": "\\u0000 für"}}}'.encode()
@@ -129,6 +130,7 @@ def test_an_event_is_stored_byte_for_byte_once_however_often_it_is_sent(client: 
     assert query("select streams from ops.webhook_events") == [(["charges"],)]
 
 
+@pytest.mark.fault("A webhook is not signed, too large or no JSON", "It is refused, without a reason.")
 def test_what_is_not_signed_too_large_or_not_json_is_refused_without_a_reason(
     client: TestClient, tally: Tally, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,6 +195,10 @@ def test_privacy_topics_are_stored_and_stay_pending(client: TestClient, query: Q
     ]
 
 
+@pytest.mark.fault(
+    "The warehouse is away when a webhook comes",
+    "The sender is told to come again: nothing is thanked for that is not stored.",
+)
 def test_without_the_warehouse_the_sender_is_told_to_come_again(
     client: TestClient, postgres: EmbeddedPostgres, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,6 +220,10 @@ def test_without_the_warehouse_the_sender_is_told_to_come_again(
     assert query("select deliveries from ops.webhook_events") == [(2,)]
 
 
+@pytest.mark.fault(
+    "Webhooks come late, twice, or several in one second",
+    "The object is fetched anew: its newest state is what stays.",
+)
 def test_late_same_second_and_repeated_events_leave_the_newest_state(
     client: TestClient, fake: FakeStripe, query: Query
 ) -> None:
@@ -239,6 +249,10 @@ def test_late_same_second_and_repeated_events_leave_the_newest_state(
     assert {row[2] for row in query(EVENTS)} == {"processed"}
 
 
+@pytest.mark.fault(
+    "The receiver of webhooks crashes between storing and applying",
+    "What was stored is applied once, later.",
+)
 def test_a_crash_between_storing_and_applying_loses_and_doubles_nothing(
     client: TestClient, fake: FakeStripe, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:

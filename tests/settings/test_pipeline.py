@@ -19,6 +19,11 @@ MISTAKES = [
     ('deadline: "08:00"', "deadline: 18:30", r"line \d+, delivery\.deadline: write a time of day"),
     ("    freshness: 26h", "    freshness: 26", r"line \d+, sources\.shopify\.freshness: write a duration"),
     ("    critical: true", "    critcal: true", r"line \d+, sources\.shopify\.critcal: there is no such setting"),
+    (
+        "    critical: true",
+        "    critical: true\n    enabled: false",
+        r"line \d+, sources\.shopify: .*no day is delivered without a critical source",
+    ),
     ("    freshness: 26h\n", "", r"line \d+, sources\.shopify\.freshness: this setting is missing"),
     ('schedule: "15 2 * * *"', 'schedule: "hourly"', r"sources\.shopify\.schedule: 'hourly' is not a cron line"),
     (

@@ -60,6 +60,15 @@ JSON = (
     beside("days of 23 and 25 hours", b'["2026-03-29T02:30:00", "2026-10-25T02:30:00+01:00", "2026-10-25T00:30:00Z"]'),
 )
 
+_KEYS = (
+    beside("a lone surrogate as the key", rb'1, "id": "\ud800"', "quarantined"),
+    beside("a null character as the key", rb'1, "id": "a\u0000"', "quarantined"),
+    beside("3,000 characters as the key", b'1, "id": "' + b"k" * 3_000 + b'"', "quarantined"),
+    beside("no key", b'1, "id": ""', "quarantined"),
+)
+KEYS = tuple(each for one in _KEYS for each in (one, text(f"a neighbour of {one.name}", b"x")))
+"""Of records whose key is their `id`: of two, the last one counts. A page of nothing else could not be gone on from."""
+
 LINES = tuple(each for each in JSON if each.name != "raw line ends")
 """Of files with a record a line: there a raw line end ends the record."""
 

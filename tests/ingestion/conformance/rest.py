@@ -13,6 +13,7 @@ import pytest
 import ingestion.sources
 from tests.conftest import ROOT
 from tests.ingestion.conformance.adapter import Document, Thing
+from tests.ingestion.conformance.corpus import JSON, KEYS
 from tests.ingestion.conformance.http_adapter import HttpAdapter
 from tests.ingestion.scripted import Answer, Asked
 
@@ -20,6 +21,7 @@ from tests.ingestion.scripted import Answer, Asked
 class RestAdapter(HttpAdapter):
     name = "rest"
     source, stream = "helpdesk", "tickets"
+    corpus = (*JSON, *KEYS)
     address, credential = "HELPDESK_API_URL", "HELPDESK_API_KEY"
     required = "status"
 

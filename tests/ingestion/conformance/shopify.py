@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from tests.ingestion.conformance.adapter import Document, Thing
+from tests.ingestion.conformance.corpus import JSON, KEYS
 from tests.ingestion.conformance.http_adapter import HttpAdapter
 from tests.ingestion.scripted import Answer, Asked
 
@@ -19,6 +20,7 @@ class ShopifyAdapter(HttpAdapter):
     """What the lists share, each sorted by its time of change."""
 
     source = "shopify"
+    corpus = (*JSON, *KEYS)
     address, credential = "SHOPIFY_API_URL", "SHOPIFY_ACCESS_TOKEN"
 
     def answer(self, asked: Asked) -> Answer:

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from tests.ingestion.conformance.adapter import Document, Thing
+from tests.ingestion.conformance.corpus import JSON, KEYS
 from tests.ingestion.conformance.http_adapter import HttpAdapter
 from tests.ingestion.scripted import Answer, Asked
 
@@ -20,6 +21,7 @@ class StripeAdapter(HttpAdapter):
 
     source = "stripe"
     remembers = (*HttpAdapter.remembers, "events")
+    corpus = (*JSON, *KEYS)
     address, credential = "STRIPE_API_URL", "STRIPE_API_KEY"
 
     def __init__(self, patch: pytest.MonkeyPatch):

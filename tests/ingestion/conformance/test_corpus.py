@@ -5,11 +5,17 @@ from __future__ import annotations
 import codecs
 import hashlib
 
+import pytest
+
 from tests.ingestion.conformance.adapter import Adapter
 from tests.ingestion.conformance.conftest import Warehouse
 from tests.ingestion.conformance.test_paging import settled
 
 
+@pytest.mark.fault(
+    "Hostile values: null characters, broken UTF-8, NaN, 64-bit ids, 10 MB, 10,000 levels and more",
+    "Each is stored exactly or quarantined with its bytes; the counts balance.",
+)
 def test_every_hostile_value_is_stored_exactly_or_quarantined_with_its_bytes(
     adapter: Adapter, warehouse: Warehouse
 ) -> None:
@@ -26,8 +32,9 @@ def test_every_hostile_value_is_stored_exactly_or_quarantined_with_its_bytes(
         digest = hashlib.sha256(adapter.bytes_of(adapter.things[100 + number])).digest()
         found[hostile.name] = "kept" if digest in kept else "quarantined" if digest in quarantined else "lost"
     assert found == {hostile.name: hostile.outcome for hostile in adapter.corpus}
-    assert counts.received == len(adapter.things) == counts.kept + counts.rejected
-    assert len(kept) + len(quarantined) == counts.received
+    # What a list cannot be gone on from comes again with its next page.
+    assert len(adapter.things) <= counts.received == counts.kept + counts.already_there + counts.rejected
+    assert len(kept) + len(quarantined) == len(adapter.things)
 
     adapter.put(3, 4)
     settled(adapter)

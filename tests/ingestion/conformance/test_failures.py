@@ -9,6 +9,10 @@ from tests.ingestion.conformance.conftest import Warehouse, expected
 from tests.ingestion.conformance.test_paging import settled, some
 
 
+@pytest.mark.fault(
+    "A source refuses the login",
+    "The run fails and names the setting; nothing of what was known changes, and the next run goes on.",
+)
 def test_a_refused_login_names_its_setting_and_changes_nothing(adapter: Adapter, warehouse: Warehouse) -> None:
     some(adapter, 4)
     warehouse.good()
@@ -24,6 +28,10 @@ def test_a_refused_login_names_its_setting_and_changes_nothing(adapter: Adapter,
     assert warehouse.marks() == expected(adapter)
 
 
+@pytest.mark.fault(
+    "A source limits the rate or breaks connections off",
+    "The request is made again; the same run ends with everything.",
+)
 @pytest.mark.parametrize("kind", ["rate limit", "reset"])
 def test_what_passes_is_waited_for(adapter: Adapter, warehouse: Warehouse, kind: str) -> None:
     some(adapter)
@@ -35,6 +43,7 @@ def test_what_passes_is_waited_for(adapter: Adapter, warehouse: Warehouse, kind:
     assert warehouse.marks() == expected(adapter)
 
 
+@pytest.mark.fault("A source's limit stays", "The run fails within its bounds; the next one goes on.")
 def test_a_limit_that_stays_ends_the_run_and_not_the_stream(adapter: Adapter, warehouse: Warehouse) -> None:
     some(adapter)
     adapter.fail("rate limit", after=3, times=100)
@@ -44,6 +53,10 @@ def test_a_limit_that_stays_ends_the_run_and_not_the_stream(adapter: Adapter, wa
     assert warehouse.marks() == expected(adapter)
 
 
+@pytest.mark.fault(
+    "A source is away from any request of a run on",
+    "The next run leaves the raw rows, quarantine, bookmark, files and counts of an undisturbed one.",
+)
 def test_a_run_that_ends_at_any_request_and_runs_again_leaves_what_an_undisturbed_one_leaves(
     adapter: Adapter, warehouse: Warehouse
 ) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from tests.ingestion.conformance.adapter import T0, Adapter
 from tests.ingestion.conformance.conftest import Warehouse, expected
 
@@ -28,6 +30,10 @@ def test_what_stands_still_is_read_once(adapter: Adapter, warehouse: Warehouse) 
     assert warehouse.marks() == expected(adapter)
 
 
+@pytest.mark.fault(
+    "Records change, vanish and appear while they are read",
+    "Each record's newest state is in after the next run at the latest.",
+)
 def test_records_change_vanish_and_appear_while_they_are_read(adapter: Adapter, warehouse: Warehouse) -> None:
     some(adapter, 12)
     seen = 0
@@ -52,6 +58,7 @@ def test_records_change_vanish_and_appear_while_they_are_read(adapter: Adapter, 
     assert {key: found.get(key) for key in expected(adapter)} == expected(adapter)
 
 
+@pytest.mark.fault("The record at a page's end vanishes while the list is read", "None of the others is missed.")
 def test_the_record_that_the_cursor_names_vanishes(adapter: Adapter, warehouse: Warehouse) -> None:
     some(adapter)
     begun = adapter.requests
@@ -69,6 +76,7 @@ def test_the_record_that_the_cursor_names_vanishes(adapter: Adapter, warehouse: 
     assert {key: found.get(key) for key in expected(adapter)} == expected(adapter)
 
 
+@pytest.mark.fault("More records than a page holds have one time of change", "Each of them is read once.")
 def test_ties_on_the_cursor_are_all_read_once(adapter: Adapter, warehouse: Warehouse) -> None:
     adapter.put(*range(10))
     settled(adapter)
@@ -92,6 +100,10 @@ def test_a_tie_with_the_windows_end_that_is_listed_late_is_not_missed(adapter: A
     assert warehouse.marks() == expected(adapter)
 
 
+@pytest.mark.fault(
+    "A source shows a change later than its time says",
+    "It is found by the next run, as far as the lookback reaches.",
+)
 def test_what_is_listed_late_is_found_within_the_lookback(adapter: Adapter, warehouse: Warehouse) -> None:
     some(adapter, 4)
     warehouse.good()

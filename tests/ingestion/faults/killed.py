@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
 
+import boto3
 import psycopg
 from psycopg import sql
 
@@ -27,6 +28,8 @@ from settings import load_pipeline
 from tests.ingestion.faults.points import Kill, Points
 
 PATIENCE = 60
+SESSION = boto3.session.Session()  # the parent has read S3's long description, and each child would read it anew
+SESSION.client("s3", region_name="us-east-1")
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload([__name__])
 
@@ -88,6 +91,7 @@ def small_pages() -> None:
     file_stream.PAGE_ROWS = 7
     table_stream.PAGE_ROWS = tables.FETCH_ROWS = 40
     daily_export.PAGE_ROWS = 200
+    boto3.session.Session = lambda: SESSION
     kafka_stream.PAGE_RECORDS = 7
 
 

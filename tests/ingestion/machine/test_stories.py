@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import psycopg
 import pytest
 
-from ingestion.sources import stripe
-from ingestion.sources.stripe import EventedStream
+from ingestion import stripe_stream
+from ingestion.stripe_stream import EventedStream
 from ingestion.webhooks.apply import _Step
 from ingestion.window import WindowedStream
 from settings import SourceSettings
@@ -147,7 +147,7 @@ REMOVED = [
     Removed(
         "the full list past the events' horizon",
         months_later,
-        lambda patch, _: patch.setattr(stripe, "EVENTS_REACH_BACK", timedelta(days=365)),
+        lambda patch, _: patch.setattr(stripe_stream, "EVENTS_REACH_BACK", timedelta(days=365)),
     ),
     Removed("the version of what is listed again", listed_again_after_a_change, _listed_by_creation),
     Removed("the bookmark from the page's transaction", dead_between_statements, _bookmark_first),
