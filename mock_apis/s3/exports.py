@@ -1,7 +1,7 @@
 """The bucket's objects, built from the world: the daily exports of web analytics, as its BigQuery export writes them.
 
     ga4/events_YYYYMMDD/part-0000.json.gz   the events of a day of the shop's clock, in SHARDS objects by visitor
-    ga4/events_YYYYMMDD/_SUCCESS            says that the day is complete; about one day in five has none
+    ga4/events_YYYYMMDD/_SUCCESS            says that the day is complete; about one day in five has none at first
     ga4/events_intraday_YYYYMMDD/…          today's events so far, provisional
 
 A day is exported half an hour after its end: at once for whoever reads at 01:00. About one day in three is exported
@@ -44,24 +44,40 @@ class StoredObject:
 
 def objects(world: World) -> list[StoredObject]:
     """Every object of the bucket as it is at the world's `now`, by key."""
+    found: list[StoredObject] = []
+    for day, (events, corrected) in exported(world).items():
+        modified = _at(world, day + timedelta(days=1) + (CORRECTED_AFTER if corrected else timedelta(0)))
+        folder = f"{PREFIX}events_{day:%Y%m%d}"
+        found += _shards(world, folder, day, events, modified, corrected)
+        if corrected or _draw(day) % 5:
+            found.append(StoredObject(f"{folder}/_SUCCESS", modified + timedelta(seconds=SHARDS), b""))
+    for day, events in _days(world).items():
+        if day >= world.today:
+            found += _shards(world, f"{PREFIX}events_intraday_{day:%Y%m%d}", day, events, world.now)
+    return sorted(found, key=lambda it: it.key)
+
+
+def exported(world: World) -> dict[date, tuple[list[WebEvent], bool]]:
+    """What the newest export of each finished day tells at the world's `now`, and whether it is a corrected one."""
+    found: dict[date, tuple[list[WebEvent], bool]] = {}
+    for day, events in _days(world).items():
+        if day < world.today:
+            again = _at(world, day + timedelta(days=1) + CORRECTED_AFTER)
+            corrected = _draw(day) % 3 == 0 and again <= world.now
+            kept = [it for it in events if not (it.spam if corrected else it.late)] if _draw(day) % 3 == 0 else events
+            found[day] = kept, corrected
+    return found
+
+
+def _days(world: World) -> dict[date, list[WebEvent]]:
     days: dict[date, list[WebEvent]] = defaultdict(list)
     for event in world.web_events:
         days[datetime.fromtimestamp(event.micros // 1_000_000, world.zone).date()].append(event)
-    found: list[StoredObject] = []
-    for day, events in days.items():
-        if day >= world.today:
-            found += _shards(world, f"{PREFIX}events_intraday_{day:%Y%m%d}", day, events, world.now)
-            continue
-        draw = crc32(f"{day:%Y%m%d}".encode())
-        exported = _at(world, day + timedelta(days=1))
-        again = _at(world, day + timedelta(days=1) + CORRECTED_AFTER)
-        corrected = draw % 3 == 0 and again <= world.now
-        kept = [it for it in events if not (it.spam if corrected else it.late)] if draw % 3 == 0 else events
-        modified, folder = again if corrected else exported, f"{PREFIX}events_{day:%Y%m%d}"
-        found += _shards(world, folder, day, kept, modified, corrected)
-        if draw % 5:
-            found.append(StoredObject(f"{folder}/_SUCCESS", modified + timedelta(seconds=SHARDS), b""))
-    return sorted(found, key=lambda it: it.key)
+    return days
+
+
+def _draw(day: date) -> int:
+    return crc32(f"{day:%Y%m%d}".encode())
 
 
 def _at(world: World, day: date) -> datetime:

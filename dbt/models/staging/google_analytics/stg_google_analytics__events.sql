@@ -37,6 +37,7 @@ final as (
         currency,
         {{ to_minor_units("source_data #>> '{ecommerce,purchase_revenue}'", 'currency') }} as revenue_minor,
         jsonb_array_length({{ json_array("source_data -> 'items'") }}) as items_count,
+        {{ item_ids("source_data -> 'items'") }} as product_ids,
         {{ staging_columns() }}
     from typed
 )
