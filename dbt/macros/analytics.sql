@@ -4,13 +4,15 @@
 {%- endmacro %}
 
 
-{#- The ids of an event's items as a sorted array of text, each once; empty when there are none. -#}
+{#- The ids of an event's items, as a sorted jsonb array of text, each once; empty when there are none. -#}
 {% macro item_ids(items) -%}
-    array(
-        select distinct item ->> 'item_id'
-        from jsonb_array_elements({{ json_array(items) }}) as item
-        where item ->> 'item_id' not in ('', '(not set)')
-        order by item ->> 'item_id'
+    coalesce(
+        (
+            select jsonb_agg(distinct item ->> 'item_id')
+            from jsonb_array_elements({{ json_array(items) }}) as item
+            where item ->> 'item_id' not in ('', '(not set)')
+        ),
+        '[]'::jsonb
     )
 {%- endmacro %}
 

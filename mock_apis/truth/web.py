@@ -66,3 +66,8 @@ def sessions(world: World) -> list[list[WebEvent]]:
 
 def day_of(world: World, event: WebEvent) -> date:
     return local_day(world, datetime.fromtimestamp(0, UTC) + timedelta(microseconds=event.micros))
+
+
+def products(event: WebEvent) -> set[str]:
+    """The ids of what the event was about."""
+    return {item.product_id for item in event.items} - {"(not set)"}

@@ -30,11 +30,11 @@ MARTS = {
         " ('guest:ab', true, '2026-03-10', '2026-03-10', 1, 30, 0, 12, 18, 30, 'EUR')",
     ),
     "product_performance": (
-        "product_id text, title text, orders bigint, units_ordered bigint, units_returned bigint,"
-        " gross_sales numeric(18, 2), discounts numeric(18, 2), returns numeric(18, 2), net_sales numeric(18, 2),"
-        " return_rate numeric(9, 4), currency text",
-        "('1', 'Mug <b>large</b>', 2, 3, 1, 70, 5, 12, 53, 0.3333, 'EUR'),"
-        " ('2', 'Plate', 0, 0, 0, 0, 0, 0, 0, null, 'EUR')",
+        "product_id text, title text, views bigint, add_to_carts bigint, orders bigint, units_ordered bigint,"
+        " units_returned bigint, gross_sales numeric(18, 2), discounts numeric(18, 2), returns numeric(18, 2),"
+        " net_sales numeric(18, 2), return_rate numeric(9, 4), currency text",
+        "('1', 'Mug <b>large</b>', 9, 3, 2, 3, 1, 70, 5, 12, 53, 0.3333, 'EUR'),"
+        " ('2', 'Plate', 0, 0, 0, 0, 0, 0, 0, 0, 0, null, 'EUR')",
     ),
     "email_campaign_performance": (
         "campaign_id text, name text, sent_day date, cost numeric(18, 2), sent bigint, bounced bigint,"

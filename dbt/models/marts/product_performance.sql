@@ -1,38 +1,42 @@
 {{ config(indexes=[{'columns': ['product_id']}]) }}
 
-with orders as (
-    select * from {{ ref('fct_orders') }}
-    where is_sale
-),
-
-order_lines as (
-    select * from {{ ref('fct_order_lines') }}
-),
-
-products as (
+with products as (
     select * from {{ ref('dim_products') }}
     where not is_deleted
 ),
 
+seen as (
+    select
+        product_id,
+        sum(views) as views,
+        sum(add_to_carts) as add_to_carts
+    from {{ ref('int_product_days') }}
+    group by product_id
+),
+
 sold as (
     select
-        coalesce(order_lines.product_id, 'unknown') as product_id,
-        count(distinct order_lines.order_id) as orders,
-        sum(order_lines.units_ordered) as units_ordered,
-        sum(order_lines.units_returned) as units_returned,
-        sum(order_lines.gross_sales_minor) as gross_minor,
-        sum(order_lines.discounts_minor) as discounts_minor,
-        sum(order_lines.returns_minor) as returns_minor,
-        sum(order_lines.gross_sales_minor - order_lines.discounts_minor - order_lines.returns_minor) as net_minor
-    from order_lines
-    inner join orders on order_lines.order_id = orders.order_id
-    group by coalesce(order_lines.product_id, 'unknown')
+        product_id,
+        count(distinct order_id) as orders,
+        sum(units_ordered) as units_ordered,
+        sum(units_returned) as units_returned,
+        sum(gross_sales_minor) as gross_minor,
+        sum(discounts_minor) as discounts_minor,
+        sum(returns_minor) as returns_minor,
+        sum(net_sales_minor) as net_minor,
+        sum(cost_minor) as cost_minor,
+        sum(net_sales_minor) filter (where cost_minor is not null) as costed_net_minor,
+        coalesce(sum(units_ordered) filter (where cost_minor is not null), 0) as units_costed
+    from {{ ref('int_sold_lines') }}
+    group by product_id
 ),
 
 final as (
     select
         coalesce(products.product_id, sold.product_id) as product_id,
         coalesce(products.title, 'unknown') as title,
+        coalesce(seen.views, 0)::bigint as views,
+        coalesce(seen.add_to_carts, 0)::bigint as add_to_carts,
         coalesce(sold.orders, 0) as orders,
         coalesce(sold.units_ordered, 0)::bigint as units_ordered,
         coalesce(sold.units_returned, 0)::bigint as units_returned,
@@ -41,9 +45,14 @@ final as (
         {{ to_shop_currency('coalesce(sold.returns_minor, 0)') }} as returns,
         {{ to_shop_currency('coalesce(sold.net_minor, 0)') }} as net_sales,
         {{ rate('sold.units_returned', 'sold.units_ordered') }} as return_rate,
+        {{ rate('sold.units_costed', 'sold.units_ordered') }} as costed_share,
+        {{ to_shop_currency('sold.cost_minor') }} as cost_of_goods,
+        {{ to_shop_currency('sold.costed_net_minor - sold.cost_minor') }} as margin,
+        {{ rate('sold.costed_net_minor - sold.cost_minor', 'sold.costed_net_minor') }} as margin_rate,
         '{{ var("shop_currency") }}' as currency
     from products
     full outer join sold on products.product_id = sold.product_id
+    left join seen on coalesce(products.product_id, sold.product_id) = seen.product_id
 )
 
 select * from final
