@@ -15,6 +15,7 @@ from mock_apis.truth.email import email_campaign_performance
 from mock_apis.truth.products import product_performance
 from mock_apis.truth.revenue import daily_revenue, daily_sales_by_region
 from mock_apis.truth.sale import Sale, is_sale
+from mock_apis.truth.trending import trending_products
 from mock_apis.truth.web import daily_funnel
 from mock_apis.truth.writing import Row
 from mock_apis.world.world import World
@@ -26,6 +27,7 @@ MARTS: dict[str, Callable[[World, list[Sale]], list[Row]]] = {
     "product_performance": product_performance,
     "email_campaign_performance": email_campaign_performance,
     "daily_funnel": daily_funnel,
+    "trending_products": trending_products,
 }
 
 
