@@ -13,6 +13,7 @@ from typing import Any
 from mock_apis.truth.customers import customer_lifetime_value
 from mock_apis.truth.email import email_campaign_performance
 from mock_apis.truth.products import product_performance
+from mock_apis.truth.recommendations import product_recommendations
 from mock_apis.truth.revenue import daily_revenue, daily_sales_by_region
 from mock_apis.truth.sale import Sale, is_sale
 from mock_apis.truth.trending import trending_products
@@ -28,6 +29,7 @@ MARTS: dict[str, Callable[[World, list[Sale]], list[Row]]] = {
     "email_campaign_performance": email_campaign_performance,
     "daily_funnel": daily_funnel,
     "trending_products": trending_products,
+    "product_recommendations": product_recommendations,
 }
 
 
