@@ -179,3 +179,16 @@ def campaign(name: str, at: str, cost: str = "100.00") -> Record:
 
 def event(name: str, kind: str, campaign_name: str, email: str, at: str) -> Record:
     return {"event_id": name, "event_type": kind, "campaign_id": campaign_name, "email": email, "occurred_at": at}
+
+
+def web_event(name: str, at: str, session: int, *products: int, source: str = "google") -> Record:
+    """An event of web analytics; its export has no id for it, so pass key= to `insert`."""
+    return {
+        "event_date": at[:10].replace("-", ""),
+        "event_timestamp": str(epoch(at) * 1_000_000),
+        "event_name": name,
+        "user_pseudo_id": "1.2",
+        "event_params": [{"key": "ga_session_id", "value": {"int_value": str(session)}}],
+        "collected_traffic_source": {"manual_source": source, "manual_medium": "organic"},
+        "items": [{"item_id": str(product)} for product in products],
+    }

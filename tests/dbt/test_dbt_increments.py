@@ -53,6 +53,10 @@ def first_day(connection: psycopg.Connection) -> None:
     raw.insert(connection, "email_events", at, raw.event("e1", "sent", "c1", "guest3@example.com", at))
     clicked = raw.event("e3", "click", "c1", "guest5@example.com", "2026-05-29T09:00:00Z")
     raw.insert(connection, "email_events", at, clicked)
+    # One session that will be taken back as spam, and one that will turn out to have begun the day before.
+    for key, session in (("w1", 1), ("w2", 2)):
+        seen = raw.web_event("view_item", at, session, 1, 2, source="spam" if session == 1 else "ads")
+        raw.insert(connection, "google_analytics_events", at, seen, key=key)
 
 
 def second_day(connection: psycopg.Connection) -> None:
@@ -77,6 +81,11 @@ def second_day(connection: psycopg.Connection) -> None:
     # Text that json may hold and text may not: a null character and half of a pair.
     odd = '{"id": "gid://shopify/Product/2", "title": "Odd\\u0000 \\ud83d \\\\u0000 pot", "status": "ACTIVE"}'
     raw.insert(connection, "shopify_products", at, odd, key="gid://shopify/Product/2")
+    # Web analytics corrects its days.
+    spam = raw.web_event("view_item", "2026-06-02T10:00:00Z", 1, 1, 2, source="spam")
+    raw.insert(connection, "google_analytics_events", newest, spam, key="w1", deleted=True)
+    first = raw.web_event("page_view", "2026-06-01T21:59:00Z", 2)
+    raw.insert(connection, "google_analytics_events", newest, first, key="w0")
 
 
 def third_day(connection: psycopg.Connection) -> None:
@@ -172,6 +181,15 @@ def test_an_order_that_moves_leaves_its_day_region_and_click(
     ]
     clicks = {name: [row for row in built[name]["fct_order_attributions"] if "'e3'" in row] for name in built}
     assert {name: len(found) for name, found in clicks.items()} == {"first": 1, "daily": 0, "from scratch": 0}
+
+
+def test_sessions_follow_what_web_analytics_corrects(connection: psycopg.Connection, built: dict[str, Tables]) -> None:
+    assert len(built["first"]["fct_sessions"]) == 2
+    funnel = "select day::text, sessions::int, sessions_with_product_view::int from marts_candidate.daily_funnel"
+    assert connection.execute(funnel.encode()).fetchall() == [("2026-06-01", 1, 1)]
+    assert one(connection, "select sum(views)::int from intermediate.int_product_days") == (2,)
+    viewed = "select array_agg(product_id order by product_id) from intermediate.int_baskets where kind = 'viewed'"
+    assert one(connection, viewed) == (["1", "2"],)
 
 
 def test_a_payment_gathers_what_arrives_later(connection: psycopg.Connection, built: dict[str, Tables]) -> None:
