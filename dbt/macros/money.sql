@@ -32,11 +32,17 @@
 {%- endmacro %}
 
 
+{#- Minor units of a currency as the decimal that people read. Marts only. -#}
+{% macro from_minor_units(minor_units, currency) -%}
+    (
+        ({{ minor_units }})::numeric / {{ minor_units_per_unit(currency) }}
+    )::numeric(18, 2)
+{%- endmacro %}
+
+
 {#- Minor units of the shop's currency as the decimal that people read. Marts only. -#}
 {% macro to_shop_currency(minor_units) -%}
-    (
-        ({{ minor_units }})::numeric / {{ minor_units_per_unit("'" ~ var('shop_currency') ~ "'") }}
-    )::numeric(18, 2)
+    {{ from_minor_units(minor_units, "'" ~ var('shop_currency') ~ "'") }}
 {%- endmacro %}
 
 

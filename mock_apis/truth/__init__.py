@@ -12,6 +12,7 @@ from typing import Any
 
 from mock_apis.truth.customers import customer_lifetime_value
 from mock_apis.truth.email import email_campaign_performance
+from mock_apis.truth.payments import payments_reconciliation
 from mock_apis.truth.products import product_performance
 from mock_apis.truth.recommendations import product_recommendations
 from mock_apis.truth.revenue import daily_revenue, daily_sales_by_region
@@ -27,6 +28,7 @@ MARTS: dict[str, Callable[[World, list[Sale]], list[Row]]] = {
     "customer_lifetime_value": customer_lifetime_value,
     "product_performance": product_performance,
     "email_campaign_performance": email_campaign_performance,
+    "payments_reconciliation": payments_reconciliation,
     "daily_funnel": daily_funnel,
     "trending_products": trending_products,
     "product_recommendations": product_recommendations,

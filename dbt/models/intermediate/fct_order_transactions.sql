@@ -19,6 +19,10 @@ final as (
         order_transaction ->> 'errorCode' as error_code,
         orders.currency,
         {{ shop_money('order_transaction', 'amountSet', 'orders.currency') }} as amount_minor,
+        orders.presentment_currency,
+        {{ to_minor_units(
+            "order_transaction #>> '{amountSet,presentmentMoney,amount}'", 'orders.presentment_currency'
+        ) }} as presentment_minor,
         (order_transaction ->> 'processedAt')::timestamptz as processed_at,
         current_timestamp as _built_at
     from orders

@@ -42,6 +42,7 @@ final as (
         settlements.currency as settlement_currency,
         coalesce(settlements.fees_minor, 0) as fees_minor,
         coalesce(settlements.net_minor, 0) as net_minor,
+        settlements.last_moved_at,
         charges.is_deleted,
         current_timestamp as _built_at
     from charges

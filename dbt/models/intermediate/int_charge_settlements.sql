@@ -15,6 +15,7 @@ final as (
         max(movements.currency) as currency,
         coalesce(sum(movements.fee_minor), 0)::bigint as fees_minor,
         coalesce(sum(movements.net_minor), 0)::bigint as net_minor,
+        max(movements.created_at) as last_moved_at,
         current_timestamp as _built_at
     from changed
     left join movements

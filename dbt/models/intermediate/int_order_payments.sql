@@ -12,17 +12,26 @@ steps as (
         and order_id in (select orders.order_id from orders)
 ),
 
-moved as (
+told as (
     select
-        steps.order_id,
+        steps.*,
         -- A capture that follows a sale tells of the same money.
-        sum(steps.amount_minor) filter (
-            where steps.kind = 'SALE' or (steps.kind = 'CAPTURE' and parents.kind is distinct from 'SALE')
-        ) as paid_minor,
-        sum(steps.amount_minor) filter (where steps.kind = 'REFUND') as refunded_minor
+        steps.kind = 'SALE' or (steps.kind = 'CAPTURE' and parents.kind is distinct from 'SALE') as is_payment,
+        steps.kind = 'REFUND' as is_refund
     from steps
     left join steps as parents on steps.parent_transaction_id = parents.transaction_id
-    group by steps.order_id
+),
+
+moved as (
+    select
+        order_id,
+        sum(amount_minor) filter (where is_payment) as paid_minor,
+        sum(amount_minor) filter (where is_refund) as refunded_minor,
+        sum(presentment_minor) filter (where is_payment) as presentment_paid_minor,
+        sum(presentment_minor) filter (where is_refund) as presentment_refunded_minor,
+        max(processed_at) filter (where is_payment or is_refund) as last_moved_at
+    from told
+    group by order_id
 ),
 
 final as (
@@ -30,6 +39,9 @@ final as (
         orders.order_id,
         coalesce(moved.paid_minor, 0)::bigint as paid_minor,
         coalesce(moved.refunded_minor, 0)::bigint as refunded_minor,
+        coalesce(moved.presentment_paid_minor, 0)::bigint as presentment_paid_minor,
+        coalesce(moved.presentment_refunded_minor, 0)::bigint as presentment_refunded_minor,
+        moved.last_moved_at,
         current_timestamp as _built_at
     from orders
     left join moved on orders.order_id = moved.order_id
