@@ -28,11 +28,19 @@ class Newest(_Strict):
     severity: Severity = "error"
 
 
+class Explained(_Strict):
+    """`classes`: the values of the column that need nobody; pipeline.yml limits the share of the other rows."""
+
+    column: Column
+    classes: Annotated[list[str], Field(min_length=1)]
+
+
 class MartExpectations(_Strict):
     """What must hold for one mart. A mart that the file does not name must still not be empty."""
 
     key: list[Column] = []
     newest: Newest | None = None
+    explained: Explained | None = None
     not_negative: list[Column] = []
     not_empty: Severity = "error"
 

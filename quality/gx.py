@@ -79,6 +79,8 @@ def _judge(check: DeclaredCheck, outcome: Any, seconds: float) -> CheckResult:
 def _observed(check: DeclaredCheck, result: dict[str, Any]) -> str:
     if "unexpected_count" in result:
         found = f"{result['unexpected_count']} of {result['element_count']} rows break it"
+        if "mostly" in check.arguments:
+            return f"{found}, at most {1 - check.arguments['mostly']:.2%} may"
         values = [str(value) for value in (result.get("partial_unexpected_list") or [])[:3]]
         # Only measures are shown: what a key column holds may name a person.
         shown = check.kind == "not_negative" and values

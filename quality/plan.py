@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from quality.expectations import Expectations, MartExpectations, Severity
+from quality.expectations import Expectations, Explained, MartExpectations, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ def declare(
     recent: timedelta,
     last_rows: Mapping[str, int],
     usual_share: float,
+    unexplained_share: float,
 ) -> list[DeclaredCheck]:
     """Every check for the marts of the file, and for candidates that the file does not name.
 
@@ -43,7 +44,19 @@ def declare(
         check
         for mart, block in sorted(marts.items())
         for check in _of_mart(mart, block, as_of_day, recent, last_rows.get(mart), usual_share)
+    ] + [
+        _explained(mart, block.explained, unexplained_share) for mart, block in sorted(marts.items()) if block.explained
     ]
+
+
+def _explained(mart: str, explained: Explained, unexplained_share: float) -> DeclaredCheck:
+    allowed = {
+        "column": explained.column,
+        "value_set": explained.classes,
+        "mostly": round(1 - unexplained_share, 9),  # 1 - 0.07 is a little less than 0.93
+    }
+    subject = f"{mart}.{explained.column}"
+    return DeclaredCheck("explained", mart, subject, "error", "ExpectColumnValuesToBeInSet", allowed)
 
 
 def _of_mart(

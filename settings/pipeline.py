@@ -134,10 +134,14 @@ class SourceSettings(_Strict):
 
 
 class Quality(_Strict):
-    """`usual_rows_share`: fewer candidate rows than this share of the last published count is a warning."""
+    """`usual_rows_share`: fewer candidate rows than this share of the last published count is a warning.
+
+    `unexplained_payments_share`: more payments than this share that Shopify and Stripe tell differently block the day.
+    """
 
     usual_rows_share: Annotated[float, Field(gt=0, le=1)] = 0.7
     recent: Duration = timedelta(days=2)
+    unexplained_payments_share: Annotated[float, Field(ge=0, lt=1)] = 0.01
 
 
 class Pipeline(_Strict):

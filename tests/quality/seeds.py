@@ -50,7 +50,8 @@ def columns_checked(block: MartExpectations) -> tuple[str, str]:
     """Columns and the one row of a mart that no test looks into: only what expectations.yml has checks for."""
     day = {block.newest.column: ("date", f"'{DAY}'")} if block.newest else {}
     keys = dict.fromkeys(block.key, ("text", "'a'"))
-    columns = keys | dict.fromkeys(block.not_negative, ("numeric", "1")) | day
+    classes = {block.explained.column: ("text", f"'{block.explained.classes[0]}'")} if block.explained else {}
+    columns = keys | classes | dict.fromkeys(block.not_negative, ("numeric", "1")) | day
     kinds = ", ".join(f"{name} {kind}" for name, (kind, _) in columns.items())
     return kinds, f"({', '.join(value for _, value in columns.values())})"
 

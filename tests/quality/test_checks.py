@@ -12,7 +12,8 @@ import pytest
 from quality.checks import run_checks
 from quality.expectations import load_expectations
 from quality.gx import sqlalchemy_url
-from settings import HeadwaterError, SettingsError
+from settings import HeadwaterError, SettingsError, load_pipeline
+from settings.pipeline import Quality
 from tests.quality.seeds import new_candidate, new_delivery, record_dbt
 
 
@@ -42,7 +43,8 @@ def state(database: psycopg.Connection, delivery_id: uuid.UUID) -> tuple[object,
 def test_a_sound_candidate_passes_with_every_check_recorded(database: psycopg.Connection, delivery: uuid.UUID) -> None:
     results = run_checks(delivery)
     assert {result.status for result in results} == {"passed"}
-    assert {result.kind for result in results} == {"not_empty", "recent", "key_not_null", "key_unique", "not_negative"}
+    kinds = {"not_empty", "recent", "explained", "key_not_null", "key_unique", "not_negative"}
+    assert {result.kind for result in results} == kinds
     assert state(database, delivery) == ("passed", len(results) + 1, len(results) + 1, None)
 
 
@@ -83,6 +85,29 @@ def test_a_warning_is_recorded_and_does_not_block(
         "recent on email_campaign_performance.sent_day warned (no value, at least 2026-02-25 expected)",
     }
     assert state(database, delivery)[0] == "passed"
+
+
+def test_more_unexplained_payments_than_the_limit_block(database: psycopg.Connection, delivery: uuid.UUID) -> None:
+    pipeline = load_pipeline()
+    allowed = pipeline.model_copy(update={"quality": Quality(unexplained_payments_share=0.07)})
+    database.execute(
+        "insert into marts_candidate.payments_reconciliation (payment_key, classification, last_moved_day)"
+        " select 'order:' || n, case when n <= 7 then 'missing payment' else 'timing' end, '2026-03-10'"
+        " from generate_series(1, 99) as n"  # and one that is there already
+    )
+    run_checks(delivery, pipeline=allowed)
+    assert state(database, delivery)[0] == "passed"
+    database.execute("update ops.deliveries set status = 'open'")
+    database.execute(
+        "update marts_candidate.payments_reconciliation set classification = 'amount' where payment_key = 'order:8'"
+    )
+    with pytest.raises(HeadwaterError) as caught:
+        run_checks(delivery, pipeline=allowed)
+    text = str(caught.value)
+    assert (
+        "explained on payments_reconciliation.classification failed (8 of 100 rows break it, at most 7.00% may)" in text
+    )
+    assert state(database, delivery)[0] == "failed"
 
 
 @pytest.mark.parametrize(
