@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import Any
 
 from mock_apis.truth.sale import Sale
-from mock_apis.truth.writing import Row, average, customer_key, local_day, sums, together
+from mock_apis.truth.writing import Row, average, customer_key, local_day, rate, sums, text, together
 from mock_apis.world.world import World
 
 
 def customer_lifetime_value(world: World, sales: list[Sale]) -> list[Row]:
-    bought: dict[str, list[Sale]] = defaultdict(list)
-    for sale in sales:
-        bought[customer_key(sale.order)].append(sale)
     rows = []
-    for key, own in sorted(bought.items()):
+    for key, own in bought_by(sales).items():
         days = [local_day(world, sale.order.processed_at) for sale in own]
         total = together(sale.total for sale in own)
         rows.append(
@@ -30,3 +30,63 @@ def customer_lifetime_value(world: World, sales: list[Sale]) -> list[Row]:
             }
         )
     return rows
+
+
+def customer_segments(world: World, sales: list[Sale]) -> list[Row]:
+    bought = bought_by(sales)
+    days = {key: sorted(local_day(world, sale.order.processed_at) for sale in own) for key, own in bought.items()}
+    net = {key: together(sale.total for sale in own).net for key, own in bought.items()}
+    spans = {key: (own[-1] - own[0]).days for key, own in days.items()}
+    anyones = rate(sum(spans.values()), sum(len(own) - 1 for own in days.values()))
+    recency = fifths(days, lambda key: days[key][-1])
+    frequency = fifths(days, lambda key: len(days[key]))
+    money = fifths(days, lambda key: net[key])
+    rows = []
+    for key, own in days.items():
+        ago = max(0, (local_day(world, world.now) - own[-1]).days)
+        gap = max(Decimal("7.0000"), Decimal(rate(spans[key], len(own) - 1) or anyones or 0))
+        rows.append(
+            {
+                "customer_key": key,
+                "segment": "returning" if len(own) > 1 else "new",
+                "first_order_day": own[0].isoformat(),
+                "last_order_day": own[-1].isoformat(),
+                "recency_days": ago,
+                "orders": len(own),
+                "net_sales": text(net[key]),
+                "recency_score": recency[key],
+                "frequency_score": frequency[key],
+                "monetary_score": money[key],
+                "rfm_segment": rfm_segment(len(own), recency[key], frequency[key], money[key]),
+                "usual_gap_days": str(gap),
+                "churn_risk": "high" if ago > 2 * gap else "medium" if ago > gap else "low",
+                "currency": world.currency,
+            }
+        )
+    return rows
+
+
+def rfm_segment(orders: int, recency: int, frequency: int, money: int) -> str:
+    if orders == 1:
+        return "newcomer" if recency > 3 else "one-time"
+    if recency > 2:
+        if recency > 3 and frequency > 3 and money > 3:
+            return "champion"
+        return "loyal" if frequency > 3 else "regular"
+    return "at risk" if max(frequency, money) > 3 else "lapsed"
+
+
+def fifths(keys: Iterable[str], value: Callable[[str], Any]) -> dict[str, int]:
+    """1 for the lowest fifth of the keys to 5 for the highest; the lower fifths take what cannot be shared out."""
+    ordered = sorted(keys, key=lambda key: (value(key), key))
+    size, left = divmod(len(ordered), 5)
+    scores = [score for score in range(1, 6) for _ in range(size + (score <= left))]
+    return dict(zip(ordered, scores, strict=True))
+
+
+def bought_by(sales: list[Sale]) -> dict[str, list[Sale]]:
+    """Each customer's sales, by key."""
+    bought: dict[str, list[Sale]] = defaultdict(list)
+    for sale in sales:
+        bought[customer_key(sale.order)].append(sale)
+    return dict(sorted(bought.items()))

@@ -226,3 +226,24 @@ def test_the_marts_of_a_grown_world_agree_with_each_other() -> None:
     assert any(row["orders"] for row in found["email_campaign_performance"])
     sold = [row["day"] for row in found["daily_sales_by_region"] if row["orders"] == 0]
     assert sold  # returns alone make a row
+
+
+def test_customers_are_scored_by_fifths_and_named(world: World) -> None:
+    def bought(order_id: int, customer: int, day: int, price: int) -> Order:
+        at = datetime(2026, 3, day, 12, tzinfo=UTC)
+        lines = [line(order_id, 1, price, 0, 0)]
+        return order(order_id, lines, customer_id=customer, processed_at=at)
+
+    found = marts(
+        world, bought(1, 1, 1, 500), bought(2, 2, 1, 900), bought(3, 3, 4, 100), bought(4, 4, 10, 200),
+        bought(5, 5, 2, 400), bought(6, 5, 12, 400), bought(7, 6, 18, 50), bought(8, 6, 18, 50),
+    )["customer_segments"]  # fmt: skip
+    scores = ("recency_score", "frequency_score", "monetary_score", "rfm_segment", "usual_gap_days", "churn_risk")
+    assert {row["customer_key"]: tuple(row[name] for name in scores) for row in found} == {
+        "1": (1, 1, 3, "one-time", "7.0000", "high"),
+        "2": (1, 1, 5, "one-time", "7.0000", "high"),
+        "3": (2, 2, 1, "one-time", "7.0000", "high"),
+        "4": (3, 3, 2, "one-time", "7.0000", "medium"),
+        "5": (4, 4, 4, "champion", "10.0000", "low"),
+        "6": (5, 5, 1, "loyal", "7.0000", "low"),
+    }
