@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mock_apis.truth.customers import customer_lifetime_value, customer_segments
+from mock_apis.truth.customers import customer_lifetime_value, customer_segments, monthly_customer_metrics
 from mock_apis.truth.email import email_campaign_performance
 from mock_apis.truth.payments import payments_reconciliation
 from mock_apis.truth.products import product_performance
@@ -27,6 +27,7 @@ MARTS: dict[str, Callable[[World, list[Sale]], list[Row]]] = {
     "daily_revenue": daily_revenue,
     "customer_lifetime_value": customer_lifetime_value,
     "customer_segments": customer_segments,
+    "monthly_customer_metrics": monthly_customer_metrics,
     "product_performance": product_performance,
     "email_campaign_performance": email_campaign_performance,
     "payments_reconciliation": payments_reconciliation,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -64,6 +65,46 @@ def customer_segments(world: World, sales: list[Sale]) -> list[Row]:
             }
         )
     return rows
+
+
+def monthly_customer_metrics(world: World, sales: list[Sale]) -> list[Row]:
+    net: dict[int, int] = defaultdict(int)
+    worth: dict[int, list[Sale]] = defaultdict(list)
+    statuses: dict[int, Counter[str]] = defaultdict(Counter)
+    for own in bought_by(sales).values():
+        for sale in own:
+            month = month_of(world, sale.order.processed_at)
+            worth[month].append(sale)
+            net[month] += sale.total.gross - sale.total.discounts
+            for back in sale.returned:
+                net[month_of(world, back.at)] -= back.amount
+        before = None
+        for month in sorted({month_of(world, sale.order.processed_at) for sale in own}):
+            late = before is not None and month - before > 3
+            statuses[month]["new" if before is None else "reactivated" if late else "returning"] += 1
+            before = month
+    rows = []
+    for month in range(min(net, default=0), max(net, default=-1) + 1):
+        status = statuses[month]
+        rows.append(
+            {
+                "month": date(month // 12, month % 12 + 1, 1).isoformat(),
+                "active_customers": status.total(),
+                **{f"{name}_customers": status[name] for name in ("new", "returning", "reactivated")},
+                "orders": len(worth[month]),
+                "net_sales": text(net[month]),
+                "average_order_value": average(together(sale.total for sale in worth[month]), len(worth[month])),
+                "repeat_rate": rate(status["returning"] + status["reactivated"], status.total()),
+                "currency": world.currency,
+            }
+        )
+    return rows
+
+
+def month_of(world: World, at: datetime) -> int:
+    """The local month, counted from the year 0."""
+    day = local_day(world, at)
+    return day.year * 12 + day.month - 1
 
 
 def rfm_segment(orders: int, recency: int, frequency: int, money: int) -> str:

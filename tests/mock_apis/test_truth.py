@@ -247,3 +247,24 @@ def test_customers_are_scored_by_fifths_and_named(world: World) -> None:
         "5": (4, 4, 4, "champion", "10.0000", "low"),
         "6": (5, 5, 1, "loyal", "7.0000", "low"),
     }
+
+
+def test_a_customer_is_reactivated_after_three_months_without_a_sale(world: World) -> None:
+    back = Refund(1, NOON, [RefundLine(1, 11, 1, euros(1190), euros(190))], euros(1190))
+    days = [(1, datetime(2025, 7, 31, 23, tzinfo=UTC)), (2, datetime(2025, 11, 1, tzinfo=UTC)), (3, NOON)]
+    found = marts(
+        world,
+        *(order(n, [line(n * 10 + 1, 1, 1190, 0, 190)], processed_at=at, refunds=[back] * (n == 1)) for n, at in days),
+    )["monthly_customer_metrics"]
+    assert [(row["month"], row["active_customers"], row["net_sales"], row["repeat_rate"]) for row in found] == [
+        ("2025-08-01", 1, "10.00", "0.0000"),
+        ("2025-09-01", 0, "0.00", None),
+        ("2025-10-01", 0, "0.00", None),
+        ("2025-11-01", 1, "10.00", "1.0000"),
+        ("2025-12-01", 0, "0.00", None),
+        ("2026-01-01", 0, "0.00", None),
+        ("2026-02-01", 0, "0.00", None),
+        ("2026-03-01", 1, "0.00", "1.0000"),
+    ]
+    assert [row["new_customers"] for row in found] == [1, 0, 0, 0, 0, 0, 0, 0]
+    assert (found[3]["returning_customers"], found[-1]["reactivated_customers"]) == (1, 1)
