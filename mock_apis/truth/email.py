@@ -22,16 +22,21 @@ def email_campaign_performance(world: World, sales: list[Sale]) -> list[Row]:
         if event.type == "click":
             clicks[address(event.email)].append(event)
     won: dict[str, list[Sale]] = defaultdict(list)
+    opened: dict[str, list[Sale]] = defaultdict(list)
     for sale in sales:
-        if click := last_click(sale.order, clicks[address(sale.order.email)]):
-            won[click.campaign_id].append(sale)
-    return [campaign_row(world, c, reached[c.id], won[c.id]) for _, c in sorted(world.campaigns.items())]
+        if touches := clicks_before(sale.order, clicks[address(sale.order.email)]):
+            won[touches[-1].campaign_id].append(sale)
+            opened[touches[0].campaign_id].append(sale)
+    return [campaign_row(world, c, reached[c.id], won[c.id], opened[c.id]) for _, c in sorted(world.campaigns.items())]
 
 
-def campaign_row(world: World, campaign: Campaign, reached: dict[str, set[str]], won: list[Sale]) -> Row:
+def campaign_row(
+    world: World, campaign: Campaign, reached: dict[str, set[str]], won: list[Sale], opened: list[Sale]
+) -> Row:
     count = {kind: len(reached[kind]) for kind in ("sent", "bounce", "open", "click", "unsubscribe")}
     delivered = count["sent"] - count["bounce"]
     net = sum(sale.total.net for sale in won)
+    first_net = sum(sale.total.net for sale in opened)
     return {
         "campaign_id": campaign.id,
         "name": campaign.name,
@@ -49,12 +54,16 @@ def campaign_row(world: World, campaign: Campaign, reached: dict[str, set[str]],
         "attributed_net_sales": text(net),
         "conversion_rate": rate(len(won), delivered),
         "return_on_investment": rate(net - campaign.cost, campaign.cost),
+        "converted": len({address(sale.order.email) for sale in won}),
+        "first_touch_orders": len(opened),
+        "first_touch_net_sales": text(first_net),
+        "first_touch_return_on_investment": rate(first_net - campaign.cost, campaign.cost),
         "currency": world.currency,
     }
 
 
-def last_click(order: Order, clicks: list[EmailEvent]) -> EmailEvent | None:
-    """The click that gets the credit: the last one at or up to five days before the order."""
+def clicks_before(order: Order, clicks: list[EmailEvent]) -> list[EmailEvent]:
+    """The clicks at or up to five days before the order, oldest first: the last, and the first, get the credit."""
     opens = order.processed_at - ATTRIBUTION_WINDOW
     near = [click for click in clicks if opens <= click.occurred_at <= order.processed_at]
-    return max(near, key=lambda click: (click.occurred_at, click.id), default=None)
+    return sorted(near, key=lambda click: (click.occurred_at, click.id))

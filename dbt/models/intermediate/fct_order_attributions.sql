@@ -37,6 +37,8 @@ final as (
         clicks.campaign_id,
         clicks.event_id,
         clicks.occurred_at as clicked_at,
+        first_value(clicks.campaign_id) over from_the_first as first_campaign_id,
+        first_value(clicks.event_id) over from_the_first as first_event_id,
         current_timestamp as _built_at
     from orders
     inner join changed on orders.order_id = changed.order_id
@@ -45,6 +47,10 @@ final as (
             orders.email = clicks.email
             and orders.processed_at >= clicks.occurred_at
             and clicks.occurred_at >= orders.processed_at - {{ attribution_window }}
+    window
+        from_the_first as (
+            partition by orders.order_id order by clicks.occurred_at asc, clicks.tie_breaker asc
+        )
     order by orders.order_id asc, clicks.occurred_at desc nulls last, clicks.tie_breaker desc
 )
 

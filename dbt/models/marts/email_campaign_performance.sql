@@ -22,7 +22,10 @@ united as (
         coalesce(reach.clicked, 0) as clicked,
         coalesce(reach.unsubscribed, 0) as unsubscribed,
         coalesce(sales.orders, 0) as orders,
-        coalesce(sales.net_sales_minor, 0) as net_minor
+        coalesce(sales.converted, 0) as converted,
+        coalesce(sales.net_sales_minor, 0) as net_minor,
+        coalesce(sales.first_touch_orders, 0) as first_touch_orders,
+        coalesce(sales.first_touch_net_sales_minor, 0) as first_touch_net_minor
     from campaigns
     left join reach on campaigns.campaign_id = reach.campaign_id
     left join sales on campaigns.campaign_id = sales.campaign_id
@@ -46,6 +49,10 @@ final as (
         {{ to_shop_currency('net_minor') }} as attributed_net_sales,
         {{ rate('orders', 'delivered') }} as conversion_rate,
         {{ rate('net_minor - cost_minor', 'cost_minor') }} as return_on_investment,
+        converted,
+        first_touch_orders,
+        {{ to_shop_currency('first_touch_net_minor') }} as first_touch_net_sales,
+        {{ rate('first_touch_net_minor - cost_minor', 'cost_minor') }} as first_touch_return_on_investment,
         '{{ var("shop_currency") }}' as currency
     from united
 )
