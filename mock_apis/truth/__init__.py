@@ -12,6 +12,7 @@ from typing import Any
 
 from mock_apis.truth.customers import customer_lifetime_value, customer_segments, monthly_customer_metrics
 from mock_apis.truth.email import email_campaign_performance
+from mock_apis.truth.money import payout_reconciliation
 from mock_apis.truth.payments import payments_reconciliation
 from mock_apis.truth.products import product_performance
 from mock_apis.truth.recommendations import product_recommendations
@@ -34,6 +35,7 @@ MARTS: dict[str, Callable[[World, list[Sale]], list[Row]]] = {
     "daily_funnel": daily_funnel,
     "trending_products": trending_products,
     "product_recommendations": product_recommendations,
+    "payout_reconciliation": payout_reconciliation,
 }
 
 
