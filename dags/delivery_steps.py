@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from settings import HeadwaterError, load_pipeline
 
 PROJECT = Path(os.environ.get("HEADWATER_DBT_PROJECT") or Path(__file__).resolve().parent.parent / "dbt")
-COUNTRIES = PROJECT / "seeds" / "countries.csv"
+BUILT_FROM = ("models/staging/**/*.sql", "models/intermediate/**/*.sql", "macros/**/*.sql", "seeds/*.csv")
 
 
 @contextmanager
@@ -34,14 +34,20 @@ def open_day(only_if_due: bool) -> dict[str, str]:
         raise AirflowSkipException("Yesterday is already delivered.")
     with verdict():
         delivery = open_delivery()
-    built_with = {**dbt_variables(), "countries": hashlib.sha256(COUNTRIES.read_bytes()).hexdigest()}
     return {
         "delivery_id": str(delivery.delivery_id),
         "day": delivery.day.isoformat(),
         "as_of": delivery.as_of.isoformat(),
         "stale_sources": ", ".join(delivery.stale_sources),
-        "full_refresh": str(settings_changed(delivery.delivery_id, built_with)),
+        "full_refresh": str(settings_changed(delivery.delivery_id, built_with())),
     }
+
+
+def built_with(project: Path = PROJECT) -> dict[str, str | int]:
+    """What the rows of staging and the facts depend on beside their sources: when it changes, all are built anew."""
+    files = sorted(path for pattern in BUILT_FROM for path in project.glob(pattern))
+    code = hashlib.sha256(b"".join(str(path.relative_to(project)).encode() + path.read_bytes() for path in files))
+    return {**dbt_variables(), "code": code.hexdigest()}
 
 
 def dbt_variables() -> dict[str, str | int]:

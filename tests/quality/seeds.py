@@ -40,8 +40,9 @@ MARTS = {
         "campaign_id text, name text, sent_day date, cost numeric(18, 2), sent bigint, bounced bigint,"
         " delivered bigint, opened bigint, clicked bigint, unsubscribed bigint, open_rate numeric(9, 4),"
         " click_rate numeric(9, 4), orders bigint, attributed_net_sales numeric(18, 2),"
-        " conversion_rate numeric(9, 4), return_on_investment numeric(9, 4), currency text",
-        "('c1', 'Spring', '2026-03-07', 12, 100, 2, 98, 40, 10, 1, 0.4082, 0.1020, 1, 20, 0.0102, 0.6667, 'EUR')",
+        " conversion_rate numeric(9, 4), return_on_investment numeric(9, 4), converted bigint,"
+        " first_touch_orders bigint, currency text",
+        "('c1', 'Spring', '2026-03-07', 12, 100, 2, 98, 40, 10, 1, 0.4082, 0.1020, 1, 20, 0.0102, 0.6667, 1, 1, 'EUR')",
     ),
 }  # fmt: skip
 
