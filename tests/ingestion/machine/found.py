@@ -22,11 +22,15 @@ class Row(NamedTuple):
 
 
 class Found(NamedTuple):
-    """`current` is what production calls current; `loads` the sums of received, kept, already there and rejected."""
+    """`current` is what production calls current; `loads` the sums of received, kept, already there and rejected.
+
+    `waiting` is `quarantine` with the version of each, None where it is the record's own.
+    """
 
     rows: set[Row]
     current: dict[str, Row]
     quarantine: set[tuple[str, bytes]]
+    waiting: set[tuple[str, bytes, datetime | None]]
     resolved: set[tuple[str, bytes]]
     watermark: datetime | None
     state: dict[str, Any]
@@ -70,7 +74,7 @@ class Warehouse:
                 f" order by record_key, {NEWEST}"
             )
         ]
-        quarantine = self._all("select status, coalesce(record_key, ''), record from ops.quarantine")
+        quarantine = self._all("select status, coalesce(record_key, ''), record, record_version from ops.quarantine")
         checkpoint = self._all("select watermark, state from ops.checkpoints")
         [loads] = self._all(
             "select coalesce(sum(received), 0)::int, coalesce(sum(kept), 0)::int, coalesce(sum(already_there), 0)::int,"
@@ -80,8 +84,9 @@ class Warehouse:
         return Found(
             rows=set(rows),
             current={row.key: row for row in reversed(rows)},
-            quarantine={(key, data) for status, key, data in quarantine if status == "open"},
-            resolved={(key, data) for status, key, data in quarantine if status != "open"},
+            quarantine={(key, data) for status, key, data, _ in quarantine if status == "open"},
+            waiting={tuple(each) for status, *each in quarantine if status == "open"},
+            resolved={(key, data) for status, key, data, _ in quarantine if status != "open"},
             watermark=checkpoint[0][0] if checkpoint else None,
             state=checkpoint[0][1] if checkpoint else {},
             loads=loads,

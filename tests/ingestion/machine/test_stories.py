@@ -42,7 +42,20 @@ def refused_a_moment_before(life: StripeMachine) -> None:
     life.update_at_once(0, ["Bo", "Ada"])
 
 
-@pytest.mark.parametrize("story", [back_to_what_was_refused, refused_a_moment_before])
+def refused_and_read_again_when_deleted(life: StripeMachine) -> None:
+    """Bo is refused and then deleted, which the log shows late: the event of his creation, read again in the lookback,
+    brings the deletion under the version that Bo waits with, and the replay leaves him out."""
+    life.change_contract("with email")
+    life.create([("Bo", None)], 0)
+    life.poll(MINUTE + 1)
+    life.change_contract("as it is")
+    life.delete(1, 10 * MINUTE)
+    life.poll(MINUTE + 1)
+
+
+@pytest.mark.parametrize(
+    "story", [back_to_what_was_refused, refused_a_moment_before, refused_and_read_again_when_deleted]
+)
 def test_a_replay_brings_what_the_source_says_now(bench: Bench, story: Story) -> None:
     life = StripeMachine(bench)
     born(life)
