@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests import against_truth
 from settings import load_pipeline
+from tests import against_truth
 from tests.e2e.conftest import Platform
 
 
