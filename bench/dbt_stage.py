@@ -22,7 +22,7 @@ from bench.machine import Report, ratio, spread
 from local.postgres import EmbeddedPostgres
 from local.stack import Stack
 from settings import HeadwaterError, load_pipeline
-from warehouse import dbt_environment
+from warehouse.dbt import dbt_environment, dbt_variables
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTES = (
@@ -50,11 +50,7 @@ class Stage:
             **dbt_environment(self.stack.warehouse_url),
             "DBT_AS_OF": self._as_of(),
         }
-        variables = {
-            "shop_timezone": self.pipeline.shop.timezone,
-            "shop_currency": self.pipeline.shop.currency,
-            "attribution_window_days": self.pipeline.attribution_window_days,
-        }
+        variables = dbt_variables(self.pipeline)
         folders = ["--project-dir", ".", "--profiles-dir", ".", "--target-path", str(self.folder / "target")]
         command = [str(Path(sys.executable).with_name("dbt")), "build", *folders, "--vars", json.dumps(variables)]
         began = time.monotonic()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,9 +10,9 @@ from typing import Any
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from settings import HeadwaterError, load_pipeline
+from settings import HeadwaterError, dbt_project
 
-PROJECT = Path(os.environ.get("HEADWATER_DBT_PROJECT") or Path(__file__).resolve().parent.parent / "dbt")
+PROJECT = dbt_project()
 BUILT_FROM = ("models/staging/**/*.sql", "models/intermediate/**/*.sql", "macros/**/*.sql", "seeds/*.csv")
 
 
@@ -45,19 +44,11 @@ def open_day(only_if_due: bool) -> dict[str, str]:
 
 def built_with(project: Path = PROJECT) -> dict[str, str | int]:
     """What the rows of staging and the facts depend on beside their sources: when it changes, all are built anew."""
+    from warehouse.dbt import dbt_variables
+
     files = sorted(path for pattern in BUILT_FROM for path in project.glob(pattern))
     code = hashlib.sha256(b"".join(str(path.relative_to(project)).encode() + path.read_bytes() for path in files))
     return {**dbt_variables(), "code": code.hexdigest()}
-
-
-def dbt_variables() -> dict[str, str | int]:
-    """What of pipeline.yml the models depend on."""
-    pipeline = load_pipeline()
-    return {
-        "shop_timezone": pipeline.shop.timezone,
-        "shop_currency": pipeline.shop.currency,
-        "attribution_window_days": pipeline.attribution_window_days,
-    }
 
 
 def hand_over_day(context: Any, operator: Any) -> None:
@@ -66,7 +57,7 @@ def hand_over_day(context: Any, operator: Any) -> None:
     Here and not in the operator's arguments, which Airflow would keep and show, password and all. The day is not a
     variable: dbt parses everything anew when one of those has changed.
     """
-    from warehouse import dbt_environment
+    from warehouse.dbt import dbt_environment, dbt_variables
 
     operator.env = {**(operator.env or {}), **dbt_environment(), "DBT_AS_OF": _opened(context)["as_of"]}
     operator.vars = dbt_variables()

@@ -21,6 +21,7 @@ from local.progress import OF_AIRFLOW, Progress, records_since
 from local.services import ROOT
 from local.stack import Stack
 from settings import HeadwaterError, Pipeline, load_pipeline
+from warehouse.publish import ABOUT
 
 PATIENCE = timedelta(minutes=30)
 ASSET_SECONDS = 20.0  # within which the sources' arrival must have started the delivery
@@ -182,7 +183,8 @@ def show_marts(url: str, console: Console) -> None:
     """The first rows of every mart that readers see."""
     with psycopg.connect(url) as connection:
         names = connection.execute(
-            "select tablename from pg_tables where schemaname = 'marts' and tablename <> 'delivery' order by 1"
+            "select tablename from pg_tables where schemaname = 'marts' and tablename <> all(%s) order by 1",
+            (list(ABOUT),),
         ).fetchall()
         for (name,) in names:
             table, total = _first_rows(connection, name, columns=max(4, console.width // 16))

@@ -13,6 +13,7 @@ from monitoring.backfills import Backfill, read_backfills
 from monitoring.reconciliations import Reconciliation, read_reconciliations
 from settings import Pipeline
 from warehouse import connect
+from warehouse.publish import ABOUT
 
 FIRST_ROWS = 5
 REVENUE_DAYS = 60
@@ -151,8 +152,9 @@ def _revenue(connection: psycopg.Connection, last: date) -> list[tuple[date, str
 def _marts(connection: psycopg.Connection) -> list[MartRows]:
     """Each mart but `delivery`, its newest or largest rows first: by its first day or money column."""
     names = connection.execute(
-        "select tablename from pg_tables where schemaname = 'marts' and tablename <> 'delivery'"
-        " order by tablename <> 'daily_sales_by_region', 1"
+        "select tablename from pg_tables where schemaname = 'marts' and tablename <> all(%s)"
+        " order by tablename <> 'daily_sales_by_region', 1",
+        (list(ABOUT),),
     ).fetchall()
     found = []
     for (name,) in names:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from quality.lineage import record_lineage
 from quality.results import CheckResult, Status, replace_results
 from settings import HeadwaterError
 from warehouse import connect
@@ -48,7 +49,8 @@ class DbtVerdict:
 def record(
     delivery_id: uuid.UUID | str, run_results_path: Path | str, manifest_path: Path | str, url: str | None = None
 ) -> DbtVerdict:
-    """Write one row for everything that the manifest declares; what never ran is written as errored.
+    """Write one row for everything that the manifest declares, and what the marts are made of; what never ran is
+    written as errored.
 
     Works when dbt ended half-way or left no file; run again, it replaces what it wrote. It judges but does not raise:
     `checks.run_checks` refuses the delivery. Raises HeadwaterError when the delivery is not known.
@@ -59,16 +61,16 @@ def record(
         ).fetchone()
     if row is None:
         raise HeadwaterError(f"There is no delivery {delivery_id}; `python -m warehouse deliveries` lists them.")
-    declared = _declared(Path(manifest_path))
-    ran, reason = _ran(Path(run_results_path), row[0])
-    results = tuple(_results(declared, ran, reason))
+    manifest, run = _read(Path(manifest_path)), _read(Path(run_results_path))
+    ran, reason = _ran(run, Path(run_results_path).name, row[0])
+    results = tuple(_results(_declared(manifest), ran, reason))
     replace_results(delivery_id, "dbt", results, url)
+    record_lineage(delivery_id, manifest, (run.get("metadata") or {}).get("invocation_id"), url)
     return DbtVerdict(len(results), sum(result.executed for result in results), results)
 
 
-def _declared(path: Path) -> dict[str, dict[str, Any]]:
+def _declared(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Everything enabled that `dbt build` should run, by unique id."""
-    manifest = _read(path)
     found: dict[str, dict[str, Any]] = {}
     for section in ("nodes", "unit_tests", "functions"):
         for unique_id, node in (manifest.get(section) or {}).items():
@@ -82,16 +84,15 @@ def _declared(path: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _ran(path: Path, opened_at: datetime) -> tuple[dict[str, dict[str, Any]], str]:
+def _ran(run: dict[str, Any], file: str, opened_at: datetime) -> tuple[dict[str, dict[str, Any]], str]:
     """dbt's results by unique id, and why those that are missing never ran."""
-    run = _read(path)
     try:
         written = datetime.fromisoformat(run["metadata"]["generated_at"])
         results = {str(result["unique_id"]): result for result in run["results"]}
     except (KeyError, TypeError, ValueError):
-        return {}, f"dbt left no readable {path.name}"
+        return {}, f"dbt left no readable {file}"
     if written < opened_at - CLOCKS_APART:
-        return {}, f"{path.name} is older than this delivery"
+        return {}, f"{file} is older than this delivery"
     return results, "declared in the manifest, but dbt never ran it"
 
 

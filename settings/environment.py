@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from settings.errors import SettingsError
 
@@ -22,3 +23,8 @@ def setting(name: str, default: str | None = None) -> str:
 def secret(name: str) -> str:
     """A setting that must never be printed; the same errors as `setting`."""
     return setting(name)
+
+
+def dbt_project() -> Path:
+    """The folder of the dbt project; HEADWATER_DBT_PROJECT names another than this checkout's."""
+    return Path(os.environ.get("HEADWATER_DBT_PROJECT") or Path(__file__).resolve().parent.parent / "dbt")

@@ -1,4 +1,4 @@
-"""`python -m warehouse`: migrate, look at deliveries, publish one, delete what is too old."""
+"""`python -m warehouse`: migrate, run dbt, look at deliveries, publish one, delete what is too old."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from rich.table import Table
 
 from settings import friendly_errors
 from warehouse.connection import connect
+from warehouse.dbt import run_dbt
 from warehouse.migrate import migrate as run_migrations
 from warehouse.prune import prune as run_prune
 from warehouse.publish import publish as run_publish
 
 app = typer.Typer(
-    help="The database itself: migrations, deliveries, publish, retention.",
+    help="The database itself: migrations, dbt, deliveries, publish, retention.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -25,6 +26,12 @@ def migrate() -> None:
     """Create or update schemas, roles, the ops tables and a raw table for every stream in pipeline.yml."""
     applied = run_migrations()
     print("\n".join(f"applied {name}" for name in applied) or "The warehouse is up to date.")
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def dbt(context: typer.Context) -> None:
+    """Run a command of dbt with the pipeline's address and settings: `dbt source freshness`, `dbt build --select …`."""
+    raise typer.Exit(run_dbt(context.args))
 
 
 @app.command()

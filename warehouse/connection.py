@@ -55,18 +55,6 @@ def connect(role: Role | None = None, *, url: str | None = None, application: st
     return connection
 
 
-def dbt_environment(url: str | None = None) -> dict[str, str]:
-    """WAREHOUSE_URL in the pieces that dbt/profiles.yml asks for."""
-    parts = conninfo.conninfo_to_dict(url or warehouse_url())
-    return {
-        "DBT_HOST": str(parts.get("host", "127.0.0.1")),
-        "DBT_PORT": str(parts.get("port", 5432)),
-        "DBT_USER": str(parts.get("user", "")),
-        "DBT_PASSWORD": str(parts.get("password", "")),
-        "DBT_DATABASE": str(parts.get("dbname", "")),
-    }
-
-
 def _address(url: str) -> str:
     parts = conninfo.conninfo_to_dict(url)
     return f"{parts.get('host', 'localhost')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"

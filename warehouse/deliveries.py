@@ -65,6 +65,14 @@ def open_delivery(url: str | None = None, pipeline: Pipeline | None = None) -> D
             "insert into ops.deliveries (delivery_id, day, as_of, stale_sources) values (%s, %s, %s, %s)",
             (delivery.delivery_id, day, as_of, stale),
         )
+        connection.execute(
+            "insert into ops.delivery_sources (delivery_id, source, stream, complete_to, run_id)"
+            " select %s, c.source, c.stream, c.watermark, ("
+            "  select run_id from ops.runs r where r.source = c.source and r.stream = c.stream and r.kind = 'sync'"
+            "  and r.status = 'succeeded' order by started_at desc limit 1"
+            " ) from ops.checkpoints c",
+            (delivery.delivery_id,),
+        )
     critical = [name for name in stale if name in pipeline.critical_sources]
     if critical:
         reason = f"critical source {', '.join(critical)} is older than its freshness target in pipeline.yml"

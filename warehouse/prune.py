@@ -88,6 +88,10 @@ with old as materialized (
   order by opened_at limit least(%(limit)s, 100)
 ), checks as (
   delete from ops.check_results where delivery_id in (select delivery_id from old)
+), complete as (
+  delete from ops.delivery_sources where delivery_id in (select delivery_id from old)
+), lineage as (
+  delete from ops.mart_sources where delivery_id in (select delivery_id from old)
 ), marts as (
   delete from ops.publications where delivery_id in (select delivery_id from old)
 ), scores as (

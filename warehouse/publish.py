@@ -19,6 +19,18 @@ from settings import HeadwaterError
 from warehouse.connection import connect
 
 SWAP_SECONDS = 300.0
+# What stands in marts beside the marts: about the delivery (one row), and about each mart's sources.
+ABOUT = ("delivery", "freshness")
+# The streams were this complete before dbt began to read them, so a mart holds at least that much.
+FRESHNESS = """
+create table marts.freshness as
+select mart, source, stream, complete_to, run_id as sync_run_id, dbt_invocation_id, delivery_id
+from ops.mart_sources
+join ops.deliveries using (delivery_id)
+left join ops.delivery_sources using (delivery_id, source, stream)
+where delivery_id = %s
+order by mart, complete_to nulls first, source, stream
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +92,7 @@ def _swap(connection: psycopg.Connection, delivery_id: uuid.UUID) -> Publication
             " %s::text[] as stale_sources, clock_timestamp() as published_at",
             (delivery_id, *row[1:]),
         )
+        connection.execute(FRESHNESS.encode(), (delivery_id,))
         connection.execute("grant select on all tables in schema marts to reporter, checker")
         with connection.cursor() as cursor:
             cursor.executemany(

@@ -22,6 +22,20 @@ def test_the_first_day_is_delivered_by_the_arrival_of_its_sources(platform: Plat
     assert differences(platform) == []
 
 
+def test_every_mart_says_how_complete_it_is_and_by_which_runs(platform: Platform) -> None:
+    [(marts, known, late, runs)] = platform.query(
+        "select count(distinct mart), count(distinct mart) filter (where mart in (select mart from ops.publications)),"
+        " count(*) filter (where complete_to is null or complete_to < as_of - interval '1 day'),"
+        " count(*) filter (where sync_run_id is null or f.dbt_invocation_id is null)"
+        " from marts.freshness f cross join marts.delivery d"
+    )
+    [(published_marts,)] = platform.query("select count(*) from ops.publications")
+    assert marts == known == published_marts
+    assert (late, runs) == (0, 0)
+    streams = "select distinct source || '.' || stream from marts.freshness where mart = 'payout_reconciliation'"
+    assert set(platform.query(streams)) >= {("stripe.payouts",), ("stripe.balance_transactions",)}
+
+
 def test_what_ran_is_what_was_declared(platform: Platform) -> None:
     [(declared, executed, dbt, delivery)] = platform.query(
         "select checks_declared, checks_executed, count(*) filter (where layer = 'dbt'),"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -37,6 +38,30 @@ def test_as_of_is_what_every_critical_source_has_reached(clean_warehouse: str) -
     local = delivery.as_of.astimezone(load_pipeline().shop.zone)
     assert delivery.day == local.date() - timedelta(days=1)
     assert delivery.stale_sources == []
+
+
+def test_a_delivery_keeps_how_complete_each_stream_was_and_by_which_run(clean_warehouse: str) -> None:
+    arrive(clean_warehouse, email=None)
+    with psycopg.connect(clean_warehouse, autocommit=True) as connection:
+        for number, (kind, status) in enumerate(
+            (("sync", "succeeded"), ("sync", "succeeded"), ("sync", "failed"), ("replay", "succeeded"))
+        ):
+            connection.execute(
+                "insert into ops.runs (run_id, source, stream, kind, status, started_at)"
+                " values (%s, 'shopify', 'orders', %s, %s, now() + %s * interval '1 s')",
+                (uuid.UUID(int=number), kind, status, number),
+            )
+        delivery = open_delivery()
+        found = {
+            (source, stream): rest
+            for source, stream, *rest in connection.execute(
+                "select source, stream, complete_to, run_id from ops.delivery_sources where delivery_id = %s",
+                (delivery.delivery_id,),
+            )
+        }
+    assert found["shopify", "orders"] == [NOW, uuid.UUID(int=1)]
+    assert found["shopify", "customers"] == [NOW, None]
+    assert found["email", "events"] == [None, None]
 
 
 def test_a_stale_source_that_is_not_critical_is_named_and_the_delivery_goes_on(clean_warehouse: str) -> None:

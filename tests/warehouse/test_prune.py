@@ -118,6 +118,8 @@ def test_the_published_delivery_and_the_newest_comparison_stay_whatever_their_ag
         "  now() - interval '500 d' + n * interval '1 d', case when n = 2 then now() end"
         " from generate_series(1, 4) as n;"
         " insert into ops.publications select delivery_id, 'mart', 1 from ops.deliveries;"
+        " insert into ops.mart_sources select delivery_id, 'mart', 'stripe', 'charges' from ops.deliveries;"
+        " insert into ops.delivery_sources select delivery_id, 'stripe', 'charges', now() from ops.deliveries;"
         " insert into ops.check_results (delivery_id, layer, kind, name, subject, severity, status)"
         "  select delivery_id, 'dbt', 'unique', 'u', 's', 'error', 'passed' from ops.deliveries;"
         " insert into ops.scorecards (day, metric, unit, status, delivery_id)"
@@ -130,7 +132,7 @@ def test_the_published_delivery_and_the_newest_comparison_stay_whatever_their_ag
     )
     done = prune()
     assert (done.deleted["deliveries"], done.deleted["reconciliations"]) == (2, 2)
-    for table in ("deliveries", "publications", "check_results"):
+    for table in ("deliveries", "publications", "check_results", "mart_sources", "delivery_sources"):
         assert execute(f"select count(*) from ops.{table}") == [(2,)]
     assert execute("select status from ops.deliveries order by opened_at") == [("published",), ("failed",)]
     assert execute("select count(*), count(delivery_id) from ops.scorecards") == [(4, 2)]

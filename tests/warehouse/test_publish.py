@@ -121,3 +121,29 @@ def test_an_empty_candidate_is_not_published(warehouse_url: str) -> None:
     drop_candidates(warehouse_url)
     with pytest.raises(HeadwaterError, match="marts_candidate is empty"):
         publish(delivery)
+
+
+def test_each_mart_says_how_complete_it_is_and_by_which_runs(warehouse_url: str) -> None:
+    delivery, run = prepare(warehouse_url, 70), uuid.uuid4()
+    with psycopg.connect(warehouse_url, autocommit=True) as connection:
+        connection.execute("update ops.deliveries set dbt_invocation_id = 'dbt-1' where delivery_id = %s", (delivery,))
+        connection.execute(
+            "insert into ops.delivery_sources (delivery_id, source, stream, complete_to, run_id)"
+            " values (%s, 'shop', 'orders', '2026-03-01T08:00:00Z', %s), (%s, 'ads', 'clicks', null, null)",
+            (delivery, run, delivery),
+        )
+        connection.execute(
+            "insert into ops.mart_sources (delivery_id, mart, source, stream)"
+            " values (%(id)s, 'a_sales', 'shop', 'orders'), (%(id)s, 'a_sales', 'ads', 'clicks')",
+            {"id": delivery},
+        )
+    publish(delivery)
+    with connect("reporter", url=warehouse_url) as reader:
+        rows = reader.execute(
+            "select mart, source, stream, complete_to = timestamptz '2026-03-01T08:00:00Z', sync_run_id,"
+            " dbt_invocation_id, delivery_id from marts.freshness"
+        ).fetchall()
+    assert rows == [
+        ("a_sales", "ads", "clicks", None, None, "dbt-1", delivery),
+        ("a_sales", "shop", "orders", True, run, "dbt-1", delivery),
+    ]
