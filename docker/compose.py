@@ -35,6 +35,7 @@ ENV_TEMPLATE = """\
 # Written by `make up` with random secrets; never commit it. Changing a password here does not change it in the volumes.
 POSTGRES_PASSWORD={word}
 REPORTER_PASSWORD={word}
+DASHBOARD_PASSWORD={word}
 MONITOR_PASSWORD={word}
 AIRFLOW_ADMIN_PASSWORD={word}
 GRAFANA_ADMIN_PASSWORD={word}

@@ -59,7 +59,7 @@ def _apply(connection: psycopg.Connection, path: Path, digest: str) -> None:
 
 
 def _set_logins(connection: psycopg.Connection) -> None:
-    for role in ("reporter", "monitor"):
+    for role in ("reporter", "dashboard", "monitor"):
         password = os.environ.get(f"{role.upper()}_PASSWORD", "")
         if password:
             statement = sql.SQL("alter role {} login password {}")

@@ -74,7 +74,7 @@ class Stack:
         return int(self.environment[name])
 
     def query(self, user: str, text: str) -> list[tuple[Any, ...]]:
-        password = self.secrets[{"headwater": "POSTGRES_PASSWORD", "reporter": "REPORTER_PASSWORD"}[user]]
+        password = self.secrets["POSTGRES_PASSWORD" if user == "headwater" else f"{user.upper()}_PASSWORD"]
         url = f"postgresql://{user}:{password}@127.0.0.1:{self.port('POSTGRES_PORT')}/warehouse"
         with psycopg.connect(url) as connection:
             return connection.execute(text.encode()).fetchall()
@@ -162,7 +162,8 @@ def test_both_kinds_of_dag_run_and_the_marts_are_filled(stack: Stack) -> None:
     assert found[0] == ("published", None)
     until("the stock from Kafka", lambda: stack.query("headwater", "select 1 from raw.stock_levels limit 1"), 120)
     for mart in MARTS:
-        assert stack.query("reporter", f"select count(*) from marts.{mart}")[0][0] > 0, mart
+        for login in ("reporter", "dashboard"):
+            assert stack.query(login, f"select count(*) from marts.{mart}")[0][0] > 0, mart
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         stack.query("reporter", "select 1 from raw.shopify_orders")
 

@@ -43,6 +43,7 @@ ALLOWED = {
     "checker": "select * from raw.shopify_orders",
     "monitor": "select * from ops.loads",
     "reporter": "select * from marts.t",
+    "dashboard": "select * from marts.t",
 }
 REFUSED = {
     "loader": [
@@ -69,6 +70,7 @@ REFUSED = {
         "create table public.u (a int)",
         "delete from marts.t",
     ],
+    "dashboard": ["select * from staging.t", "select * from ops.loads", "delete from marts.t"],
 }
 
 
