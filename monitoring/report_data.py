@@ -14,6 +14,7 @@ from monitoring.reconciliations import Reconciliation, read_reconciliations
 from settings import Pipeline
 from warehouse import connect
 from warehouse.publish import ABOUT
+from warehouse.readers import reading
 
 FIRST_ROWS = 5
 REVENUE_DAYS = 60
@@ -97,8 +98,7 @@ def read_report(pipeline: Pipeline, url: str | None = None) -> ReportData:
         freshness = _freshness(connection, pipeline, now[0])
         reconciliations = read_reconciliations(connection, pipeline)
         backfills = read_backfills(connection)
-    with connect("reporter", url=url, application="headwater report") as connection, connection.transaction():
-        connection.execute("set transaction isolation level repeatable read, read only")
+    with reading(url, application="headwater report") as connection:
         marts = _marts(connection)
         there = any(mart.name == "daily_sales_by_region" for mart in marts)
         revenue = _revenue(connection, published.day) if published and there else []

@@ -144,10 +144,17 @@ class Quality(_Strict):
     unexplained_payments_share: Annotated[float, Field(ge=0, lt=1)] = 0.01
 
 
+class Readers(_Strict):
+    """`statement_timeout`: a query on marts that takes longer is ended."""
+
+    statement_timeout: Annotated[Duration, Field(ge=timedelta(seconds=1))] = timedelta(seconds=60)
+
+
 class Pipeline(_Strict):
     shop: Shop
     delivery: Delivery
     quality: Quality = Quality()
+    readers: Readers = Readers()
     attribution_window_days: Annotated[int, Field(ge=1, le=90)] = 5
     monthly_budget_usd: Annotated[int, Field(ge=0)]
     retention: dict[Literal["quarantine", "loads"], Duration] = {}

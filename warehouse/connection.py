@@ -12,6 +12,12 @@ from settings import HeadwaterError, setting
 Role = Literal["loader", "transformer", "checker", "monitor", "reporter"]
 Connection = psycopg.Connection[tuple[object, ...]]
 
+# A role's settings (how long a query may take) come with its login; `set role` gives its rights alone.
+ROLE_SETTINGS = """
+select set_config(split_part(setting, '=', 1), substr(setting, strpos(setting, '=') + 1), false)
+from pg_roles, unnest(rolconfig) as setting where rolname = current_user
+"""
+
 
 def warehouse_url() -> str:
     """WAREHOUSE_URL: a login that owns the database, or one that was granted the roles it needs."""
@@ -46,6 +52,7 @@ def connect(role: Role | None = None, *, url: str | None = None, application: st
     if role:
         try:
             connection.execute(sql.SQL("set role {}").format(sql.Identifier(role)))
+            connection.execute(ROLE_SETTINGS)
         except psycopg.Error as error:
             connection.close()
             raise HeadwaterError(

@@ -12,6 +12,7 @@ from psycopg import sql
 from settings import HeadwaterError, Pipeline, load_pipeline
 from warehouse.connection import connect
 from warehouse.raw_tables import create_raw_tables
+from warehouse.readers import limit_readers
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 LOCK = 7_230_411  # one migration of a database at a time
@@ -46,6 +47,7 @@ def migrate(url: str | None = None, pipeline: Pipeline | None = None) -> list[st
                 )
         applied += create_raw_tables(connection, pipeline)
         _set_logins(connection)
+        limit_readers(connection, pipeline.readers.statement_timeout)
     return applied
 
 
