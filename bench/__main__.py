@@ -15,6 +15,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+GROWTH_ROUNDS = 10
 Rounds = Annotated[int, typer.Option(min=1, help="How often everything is measured, in turn.")]
 
 
@@ -39,14 +40,19 @@ def versus(
     records: Annotated[int, typer.Option(min=1_000, help="How many charges everyone loads.")] = 100_000,
     rounds: Rounds = 3,
     without: Annotated[list[str] | None, typer.Option(help="A peer to leave out: dlt, dlt-arrow, singer.")] = None,
-    write: Annotated[bool, typer.Option("--write", help="Memory too, and all into docs/benchmarks.md.")] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help="Memory and raw's growth too, and all into docs/benchmarks.md.")
+    ] = False,
 ) -> None:
     """Headwater beside dlt, the Singer pair and plain COPY: the same charges into the same Postgres."""
     from bench.measure import ROOT
     from bench.page import print_table, write_page
+    from bench.raw_growth import MANY, grow
     from bench.versus import MEMORY_SIZES, versus
 
     results = versus(records, rounds, without or (), MEMORY_SIZES if write else ())
+    if write:
+        results.growth = grow(MANY, GROWTH_ROUNDS)
     print_table(results)
     if write:
         write_page(results, "python -m bench " + " ".join(sys.argv[1:]), ROOT / "docs")
@@ -64,15 +70,13 @@ def memory(
 
 @app.command()
 def raw_growth(
-    rows: Annotated[
-        int, typer.Option(min=100_000, help="Of the large table; 10 million take some minutes.")
-    ] = 10_000_000,
-    rounds: Rounds = 10,
+    rows: Annotated[int, typer.Option(min=100_000, help="Of the large table; 10 million when not given.")] = 0,
+    rounds: Rounds = GROWTH_ROUNDS,
 ) -> None:
     """CPU for a new charge in a raw table of 10 thousand rows, and in one of 10 million."""
-    from bench.raw_growth import measure
+    from bench.raw_growth import MANY, measure
 
-    measure(rows, rounds)
+    measure(rows or MANY, rounds)
 
 
 @app.command()

@@ -11,7 +11,7 @@ import psutil
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bench.contestants import CONTESTANTS
-from bench.machine import Report
+from bench.machine import Report, spread
 from bench.picture import draw
 from bench.results import Results, limits, reaches, rows
 
@@ -45,6 +45,7 @@ def write_page(results: Results, command: str, docs: Path) -> None:
     templates = Environment(
         loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined, keep_trailing_newline=True
     )
+    templates.filters["spread"] = spread
     text = templates.get_template("benchmarks.md.j2").render(
         command=command,
         date=f"{results.began:%Y-%m-%d}",
@@ -58,6 +59,7 @@ def write_page(results: Results, command: str, docs: Path) -> None:
         limits=limits(results),
         memory=results.memory,
         stages=results.stages,
+        growth=results.growth,
         contestants=[CONTESTANTS[key] for key in CONTESTANTS if key in results.runs],
         machine=_machine(),
         postgres=results.postgres,

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 import uuid
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,13 +20,14 @@ import psycopg
 
 from bench.charges import Charges
 from bench.machine import Report, ratio, spread
+from bench.measure import cpu_of
 from ingestion.sync import BATCH_RECORDS
 from local.postgres import EmbeddedPostgres
 from warehouse.batch import Batch, RawRow
 from warehouse.migrate import migrate
 from warehouse.writer import StreamWriter
 
-FEW = 10_000
+FEW, MANY = 10_000, 10_000_000
 MONTHS = 36
 BATCHES = 5  # a round
 # Two tables of the same shape: one stays small, one is large.
@@ -42,9 +43,35 @@ order by 1
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Microseconds of CPU for a new charge, a round each: the writer's process, its backend."""
+
+    client: list[float]
+    backend: list[float]
+
+    @property
+    def both(self) -> list[float]:
+        return [sum(each) for each in zip(self.client, self.backend, strict=True)]
+
+
 def measure(rows: int, rounds: int) -> None:
     """Print the table. Raises HeadwaterError when Postgres does not start."""
     report = Report(f"New charges into a raw table of {FEW:,} and of {rows:,} rows, {rounds} rounds", COLUMNS)
+    grown = grow(rows, rounds)
+    for before, cost in grown.items():
+        report.add(
+            f"{before:,}",
+            spread(cost.both),
+            spread(cost.client),
+            spread(cost.backend),
+            ratio(cost.both, grown[FEW].both),
+        )
+    report.print()
+
+
+def grow(rows: int, rounds: int) -> dict[int, Cost]:
+    """The cost by how many rows the table had. Raises HeadwaterError when Postgres does not start."""
     with tempfile.TemporaryDirectory(prefix="headwater-bench-") as name:
         folder = Path(name)
         folder.chmod(0o755)  # Postgres may have to run as another account
@@ -54,22 +81,18 @@ def measure(rows: int, rounds: int) -> None:
             migrate(url)
             _fill(url, SMALL, FEW)
             _fill(url, LARGE, rows)
-            spent: dict[tuple[str, str], list[tuple[float, float]]] = {SMALL: [], LARGE: []}
+            spent = {SMALL: Cost([], []), LARGE: Cost([], [])}
             for number in range(rounds + 1):
                 batches = _batches(number)
                 for table in (SMALL, LARGE) if number % 2 else (LARGE, SMALL):
                     client, backend = _write(url, table, batches)
                     if number:  # the first round warms up
-                        spent[table].append((client, backend))
+                        spent[table].client.append(client)
+                        spent[table].backend.append(backend)
                 _say(f"round {number}: {_last(spent[SMALL])} small, {_last(spent[LARGE])} large")
         finally:
             postgres.remove()
-    small = [sum(each) for each in spent[SMALL]]
-    for table, before in ((SMALL, FEW), (LARGE, rows)):
-        both = [sum(each) for each in spent[table]]
-        parts = [spread([each[part] for each in spent[table]]) for part in (0, 1)]
-        report.add(f"{before:,}", spread(both), *parts, ratio(both, small))
-    report.print()
+    return {FEW: spent[SMALL], rows: spent[LARGE]}
 
 
 def _fill(url: str, table: tuple[str, str], rows: int) -> None:
@@ -106,21 +129,16 @@ def _write(url: str, table: tuple[str, str], batches: list[Batch]) -> tuple[floa
     """Microseconds of CPU a record: this process's, the backend's."""
     with StreamWriter(*table, url) as writer:
         [(pid,)] = writer._ask("select pg_backend_pid()", {})
-        client, backend = time.process_time(), _seconds_of(pid)
+        client, backend = time.process_time(), cpu_of(pid)
         for batch in batches:
             writer.commit(replace(batch, load_id=uuid.uuid4()))
-        client, backend = time.process_time() - client, _seconds_of(pid) - backend
+        client, backend = time.process_time() - client, cpu_of(pid) - backend
         records = writer.counts.kept
     return client / records * 1e6, backend / records * 1e6
 
 
-def _seconds_of(pid: int) -> float:
-    """CPU time of a process (Linux), finer than the hundredths of a second in its stat."""
-    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
-
-
-def _last(spent: list[tuple[float, float]]) -> str:
-    return f"{sum(spent[-1]):.1f} µs" if spent else "warming up"
+def _last(spent: Cost) -> str:
+    return f"{spent.both[-1]:.1f} µs" if spent.client else "warming up"
 
 
 def _say(text: str) -> None:

@@ -10,17 +10,19 @@ from typing import NamedTuple
 
 from bench.contestants import CONTESTANTS
 from bench.measure import Run
+from bench.raw_growth import Cost
 
 MILLION = 1_000_000
 DLT_TIMES = 6
-SAME = 1.1  # a peak that is no more than a tenth above the other counts as the same
+SAME = 1.1  # what is no more than a tenth above the other counts as the same
 
 
 @dataclass
 class Results:
     """`runs` by contestant; `memory` and `stages` are Headwater's: by number of charges, and CPU seconds by stage.
 
-    `server_cpu` and `stages` are for a million charges; `load` is the machine's before and after.
+    `growth`: what a new charge costs, by how many rows raw had. `server_cpu` and `stages` are for a million charges;
+    `load` is the machine's before and after.
     """
 
     records: int
@@ -33,6 +35,7 @@ class Results:
     runs: dict[str, list[Run]] = field(default_factory=dict)
     memory: dict[int, Run] = field(default_factory=dict)
     stages: dict[str, float] = field(default_factory=dict)
+    growth: dict[int, Cost] = field(default_factory=dict)
 
     def seconds(self, key: str) -> float:
         return median(run.seconds for run in self.runs[key])
@@ -137,4 +140,9 @@ def reaches(results: Results) -> list[Reach]:
         less, more = results.memory[few].peak, results.memory[many].peak
         what = f"memory with {many:,} charges to that with {few:,}"
         found.append(Reach(what, "the same", f"{more:.0f} MB to {less:.0f} MB", more <= less * SAME))
+    if results.growth:
+        few, many = min(results.growth), max(results.growth)
+        cheap, dear = (median(results.growth[size].both) for size in (few, many))
+        what = f"CPU for a new charge with {many:,} rows in raw to that with {few:,}"
+        found.append(Reach(what, "the same", f"{dear:.0f} µs to {cheap:.0f} µs", dear <= cheap * SAME))
     return found

@@ -10,6 +10,7 @@ import pytest
 from bench.contestants import CONTESTANTS, Contestant, Place
 from bench.measure import Run, measure
 from bench.page import print_table, write_page
+from bench.raw_growth import Cost, grow
 from bench.results import Results, limits, reaches, rows
 from bench.versus import Ring, versus
 from local.postgres import EmbeddedPostgres
@@ -25,6 +26,12 @@ def test_headwater_and_copy_load_every_charge() -> None:
     for run in (*results.runs["headwater"], *results.runs["copy"], results.memory[1_000]):
         assert run.seconds > 0 and run.client_cpu > 0 and run.postgres_cpu > 0 and run.peak > 10
     assert len(results.stages) == 5 and all(seconds > 0 for seconds in results.stages.values())
+
+
+def test_a_new_charge_is_written_to_a_small_and_to_a_large_table() -> None:
+    grown = grow(20_000, 1)
+    assert list(grown) == [10_000, 20_000]
+    assert all(cost.client[0] > 0 and cost.backend[0] > 0 for cost in grown.values())
 
 
 def test_a_run_that_fails_has_no_figures(postgres: EmbeddedPostgres) -> None:
@@ -55,7 +62,10 @@ def some(**seconds: float) -> Results:
     }
     memory = {50_000: Run(5, 3, 2, 90), 2_000_000: Run(200, 120, 80, 120)}
     began = datetime(2026, 11, 23, tzinfo=UTC)
-    return Results(100_000, began, "Postgres 18 with lz4", 2, 2_400, 10.0, [0.1, 2.0], runs, memory, {"HTTP": 12.0})
+    growth = {10_000: Cost([50, 52], [30, 31]), 10_000_000: Cost([51, 53], [70, 71])}
+    return Results(
+        100_000, began, "Postgres 18 with lz4", 2, 2_400, 10.0, [0.1, 2.0], runs, memory, {"HTTP": 12.0}, growth
+    )
 
 
 def test_rows_and_reaches_are_those_of_the_runs() -> None:
@@ -74,6 +84,7 @@ def test_rows_and_reaches_are_those_of_the_runs() -> None:
         ("110", False),
         ("120 MB", True),
         ("120 MB to 90 MB", False),
+        ("122 µs to 82 µs", False),
     ]
 
 
@@ -101,6 +112,7 @@ def test_the_page_and_the_table_tell_it(tmp_path: Path, capsys: pytest.CaptureFi
         "| memory with 2,000,000 charges to that with 50,000 | the same | 120 MB to 90 MB | **not reached** |",
         "| 2,000,000 | 10,000 | 100 | 120 |",
         "| HTTP | 12 |",
+        "| 10,000,000 | 52.0 (51.0-53.0) | 70.5 (70.0-71.0) | 122.5 (121.0-124.0) |",
         "- Headwater, its Postgres and the server take 79 CPU seconds for a million charges. Were 2 cores",
         "dlt 1.",
     ):
