@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from decimal import Decimal
+from datetime import timedelta
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
-from monitoring.charts import region_colours, revenue_chart, score_chart
+from monitoring.charts import Drawing, Palette, draw_bars, draw_heat, draw_scores, draw_series
+from monitoring.pictures import Picture
 from monitoring.report_data import Freshness, ReportData, read_report
+from monitoring.words import amount, cell, duration
 from settings import HeadwaterError, Pipeline, load_pipeline
 
 TEMPLATES = Path(__file__).with_name("templates")
-TEXT_COLUMNS = {"region", "title", "name", "currency", "customer_key", "product_id", "campaign_id"}
+DRAW = {"timeseries": draw_series, "barchart": draw_bars, "heat": draw_heat}
+SHOWN_ROWS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,7 @@ def render_report(data: ReportData, pipeline: Pipeline) -> str:
         lstrip_blocks=True,
     )  # fmt: skip
     zone = pipeline.shop.zone
-    environment.filters.update(duration=duration, cell=cell, amount=amount)
+    environment.filters.update(duration=duration, cell=cell, amount=amount, terms=terms)
     return environment.get_template("report.html.j2").render(
         shop=pipeline.shop,
         data=data,
@@ -63,11 +68,29 @@ def render_report(data: ReportData, pipeline: Pipeline) -> str:
         checks=sorted({subject for metric, subject, *_ in data.card if metric == "checks_passed"}),
         freshness=[(one, freshness_standing(one)) for one in data.freshness],
         most_quarantined=max((row.records for row in data.quarantine), default=1),
-        revenue=Markup(revenue_chart(data.revenue, pipeline.shop.currency)) if data.revenue else None,
-        regions=region_colours(data.revenue),
-        scores=Markup(score_chart(data.scores)) if any(value is not None for _, value in data.scores) else None,
-        text_columns=TEXT_COLUMNS,
+        sections=list(drawn_sections(data.pictures)),
+        scores=draw_scores(data.scores) if any(value is not None for _, value in data.scores) else None,
+        is_number=is_number,
+        mart_text=lambda _, value: cell(value),
+        shown_rows=SHOWN_ROWS,
     )
+
+
+def drawn_sections(pictures: list[Picture]) -> Iterator[tuple[str, list[tuple[Picture, Drawing | None]]]]:
+    """The dashboard's rows with their pictures; a table is not drawn, the page has it as a table."""
+    palette = Palette()
+    for section, group in groupby(pictures, key=lambda picture: picture.section):
+        yield section, [(one, DRAW[one.kind](one, palette) if one.kind in DRAW else None) for one in group]
+
+
+def terms(text: str) -> Markup:
+    """A description with the names between backticks as code."""
+    return Markup(re.sub(r"`(\w+)`", r"<code>\1</code>", str(escape(text))))
+
+
+def is_number(rows: list[tuple[Any, ...]], place: int) -> bool:
+    """Whether a column of a table stands to the right."""
+    return not any(isinstance(row[place], str | bool) for row in rows)
 
 
 def delivery_standing(data: ReportData) -> Standing:
@@ -99,34 +122,3 @@ def _of_day(data: ReportData) -> dict[str, Any]:
     net = sum(value for found, _, value in data.revenue if found == day)
     then = sum(value for found, _, value in data.revenue if found == before)
     return {"net": net, "change": (net - then) / then if then > 0 else None}
-
-
-def duration(seconds: float) -> str:
-    """A length of time as a person says it: 45 s, 12 min, 3.5 h, 2.1 days."""
-    for size, unit in ((172_800, "days"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds / (86_400 if unit == 'days' else size):.1f} {unit}".replace(".0 ", " ")
-    return f"{seconds:.0f} s"
-
-
-def amount(row: list[Any]) -> str:
-    """The value of a scorecard's row (value, unit, status, detail); `unknown` where nothing was measured."""
-    value, unit = row[0], row[1]
-    if value is None:
-        return "unknown"
-    if unit == "percent":
-        return f"{int(value * 10) / 10:g} %"  # cut, not rounded: 99.96 % is not 100 %
-    return duration(value) if unit == "seconds" else f"{value:,.0f}"
-
-
-def cell(value: Any) -> str:
-    """One value of a mart as text."""
-    if value is None:
-        return "–"
-    if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M}"
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:,}" if isinstance(value, int | Decimal) else str(value)

@@ -10,6 +10,7 @@ import psycopg
 from psycopg import sql
 
 from monitoring.backfills import Backfill, read_backfills
+from monitoring.pictures import Picture, read_pictures
 from monitoring.reconciliations import Reconciliation, read_reconciliations
 from settings import Pipeline
 from warehouse import connect
@@ -71,6 +72,7 @@ class ReportData:
     quarantine: list[Quarantined]
     reconciliations: list[Reconciliation]
     backfills: list[Backfill]
+    pictures: list[Picture]
     marts: list[MartRows]
 
 
@@ -102,6 +104,7 @@ def read_report(pipeline: Pipeline, url: str | None = None) -> ReportData:
         marts = _marts(connection)
         there = any(mart.name == "daily_sales_by_region" for mart in marts)
         revenue = _revenue(connection, published.day) if published and there else []
+        pictures = read_pictures(connection, published.day) if published else []
     return ReportData(
         now=now[0],
         newest=newest,
@@ -114,6 +117,7 @@ def read_report(pipeline: Pipeline, url: str | None = None) -> ReportData:
         quarantine=[Quarantined(*row) for row in quarantine],
         reconciliations=reconciliations,
         backfills=backfills,
+        pictures=pictures,
         marts=marts,
     )
 

@@ -42,5 +42,17 @@ def publish_marts(url: str, world: World) -> None:
     day = world.now.astimezone(ZoneInfo("Europe/Berlin")).date() - timedelta(days=1)
     delivery = new_delivery(url, day=day, as_of=world.now)
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("update ops.deliveries set status = 'passed' where delivery_id = %s", (delivery,))
+        connection.execute(
+            "update ops.deliveries set status = 'passed', dbt_invocation_id = 'i' where delivery_id = %s", (delivery,)
+        )
+        connection.execute(
+            "insert into ops.mart_sources select %s, tablename, 'shopify', 'orders' from pg_tables"
+            " where schemaname = 'marts_candidate'",
+            (delivery,),
+        )
+        connection.execute(
+            "insert into ops.delivery_sources (delivery_id, source, stream, complete_to)"
+            " values (%s, 'shopify', 'orders', %s)",
+            (delivery, world.now),
+        )
     publish(delivery, url)
