@@ -8,20 +8,21 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from mock_apis.truth.identity import buyer_of, persons
 from mock_apis.truth.sale import Sale
-from mock_apis.truth.writing import Row, average, customer_key, local_day, rate, sums, text, together
+from mock_apis.truth.writing import Row, average, local_day, rate, sums, text, together
 from mock_apis.world.world import World
 
 
 def customer_lifetime_value(world: World, sales: list[Sale]) -> list[Row]:
     rows = []
-    for key, own in bought_by(sales).items():
+    for key, own in bought_by(world, sales).items():
         days = [local_day(world, sale.order.processed_at) for sale in own]
         total = together(sale.total for sale in own)
         rows.append(
             {
                 "customer_key": key,
-                "is_guest": own[0].order.customer_id is None,
+                "is_guest": key.startswith("guest:"),
                 "first_order_day": min(days).isoformat(),
                 "last_order_day": max(days).isoformat(),
                 "orders": len(own),
@@ -34,7 +35,7 @@ def customer_lifetime_value(world: World, sales: list[Sale]) -> list[Row]:
 
 
 def customer_segments(world: World, sales: list[Sale]) -> list[Row]:
-    bought = bought_by(sales)
+    bought = bought_by(world, sales)
     days = {key: sorted(local_day(world, sale.order.processed_at) for sale in own) for key, own in bought.items()}
     net = {key: together(sale.total for sale in own).net for key, own in bought.items()}
     spans = {key: (own[-1] - own[0]).days for key, own in days.items()}
@@ -71,7 +72,7 @@ def monthly_customer_metrics(world: World, sales: list[Sale]) -> list[Row]:
     net: dict[int, int] = defaultdict(int)
     worth: dict[int, list[Sale]] = defaultdict(list)
     statuses: dict[int, Counter[str]] = defaultdict(Counter)
-    for own in bought_by(sales).values():
+    for own in bought_by(world, sales).values():
         for sale in own:
             month = month_of(world, sale.order.processed_at)
             worth[month].append(sale)
@@ -125,9 +126,10 @@ def fifths(keys: Iterable[str], value: Callable[[str], Any]) -> dict[str, int]:
     return dict(zip(ordered, scores, strict=True))
 
 
-def bought_by(sales: list[Sale]) -> dict[str, list[Sale]]:
-    """Each customer's sales, by key."""
+def bought_by(world: World, sales: list[Sale]) -> dict[str, list[Sale]]:
+    """Each person's sales, by key."""
+    person = persons(world)
     bought: dict[str, list[Sale]] = defaultdict(list)
     for sale in sales:
-        bought[customer_key(sale.order)].append(sale)
+        bought[person[buyer_of(sale.order)]].append(sale)
     return dict(sorted(bought.items()))

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 
+from mock_apis.truth.identity import buyer_of, persons
 from mock_apis.truth.sale import Amounts, Sale, region_of
-from mock_apis.truth.writing import Row, average, customer_key, local_day, median, sums, text
+from mock_apis.truth.writing import Row, average, local_day, median, sums, text
 from mock_apis.world.money import divide
 from mock_apis.world.world import World
 
@@ -63,7 +64,7 @@ def daily_sales_by_region(world: World, sales: list[Sale]) -> list[Row]:
 
 
 def daily_revenue(world: World, sales: list[Sale]) -> list[Row]:
-    first = first_sales(sales)
+    first = first_sales(world, sales)
     cells: dict[tuple[date, str, str, str], Cell] = defaultdict(Cell)
     for sale in sales:
         order = sale.order
@@ -87,11 +88,12 @@ def daily_revenue(world: World, sales: list[Sale]) -> list[Row]:
     ]
 
 
-def first_sales(sales: list[Sale]) -> set[int]:
+def first_sales(world: World, sales: list[Sale]) -> set[int]:
     """The order ids of each buyer's first sale."""
+    person = persons(world)
     first: dict[str, Sale] = {}
     for sale in sorted(sales, key=lambda each: (each.order.processed_at, str(each.order.id))):
-        first.setdefault(customer_key(sale.order), sale)
+        first.setdefault(person[buyer_of(sale.order)], sale)
     return {sale.order.id for sale in first.values()}
 
 

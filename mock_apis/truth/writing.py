@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import statistics
 from collections.abc import Iterable
 from datetime import date, datetime
@@ -10,7 +9,6 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from mock_apis.truth.sale import Amounts
-from mock_apis.world.shop_model import Order
 from mock_apis.world.world import World
 
 Row = dict[str, Any]
@@ -18,12 +16,6 @@ Row = dict[str, Any]
 
 def address(email: str) -> str:
     return email.strip(" ").lower()
-
-
-def customer_key(order: Order) -> str:
-    if order.customer_id is not None:
-        return str(order.customer_id)
-    return "guest:" + hashlib.md5(address(order.email).encode(), usedforsecurity=False).hexdigest()
 
 
 def local_day(world: World, at: datetime) -> date:

@@ -15,6 +15,7 @@ from mock_apis.world.state import State
 FREE_SHIPPING_FROM = 15000
 PERCENT_CODES = {"WELCOME10": 10, "SUMMER15": 15}
 FIXED_CODE, FIXED_DISCOUNT = "FIVE", 500
+GUESTS_WITH_ACCOUNTS = 0.3  # customers who do not sign in
 
 
 class Checkout:
@@ -94,13 +95,21 @@ class Checkout:
         if email is None:
             dice = self.rng.random()
             if dice < 0.2:
-                return None, self.people.invent()[2]
+                return None, self._guest(self.people.invent()[2])
             customer = self.people.register(at) if dice < 0.4 else self.people.any_customer()
             return customer, customer.email
         known = self.people.by_email.get(email)
         if known is not None and self.rng.random() < 0.1:
             return None, email  # did not sign in: a guest to the shop
         return known, email
+
+    def _guest(self, stranger: str) -> str:
+        """The address of the stranger, or one of a customer's own."""
+        dice = self.people.aliases.random()
+        if dice > GUESTS_WITH_ACCOUNTS:
+            return stranger
+        customer = self.people.aliases.choice(self.people.everyone)
+        return customer.email if dice < GUESTS_WITH_ACCOUNTS / 2 else self.people.alias(customer)
 
     def _line_count(self, kind: str) -> int:
         if kind == "big":

@@ -1,4 +1,7 @@
-"""The customers, registered and not, and how they move, unsubscribe and come to be known."""
+"""The customers, registered and not, and how they move, unsubscribe and come to be known.
+
+They are fewer than they seem: one account in twelve is the second one of somebody.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ from mock_apis.world.payments import Payments
 from mock_apis.world.shop_model import Customer
 from mock_apis.world.state import State
 
+SECOND_ACCOUNTS = 1 / 12
+TAGS = ("shop", "news", "2", "orders+wool")
 ASCII = str.maketrans("äöüßéèøëÖçáíóñ'", "aousee0eocaion-")
 
 
@@ -29,6 +34,7 @@ class People:
         self.state = state
         self.payments = payments
         self.rng = state.random("people")
+        self.aliases = state.random("aliases")
         self.everyone: list[Customer] = []
         self.by_email: dict[str, Customer] = {}
         # Newsletter readers whom the shop does not know as customers.
@@ -48,6 +54,10 @@ class People:
 
     def register(self, at: datetime) -> Customer:
         first, last, email = self.invent()
+        if self.everyone and self.aliases.random() < SECOND_ACCOUNTS:
+            owner = self.aliases.choice(self.everyone)
+            if (alias := self.alias(owner)) not in self.by_email:  # the shop wants each address once
+                first, last, email = owner.first_name, owner.last_name, alias
         place = places.any_place(self.rng)
         at = at.replace(microsecond=0)
         customer = Customer(
@@ -69,6 +79,11 @@ class People:
         self.everyone.append(customer)
         self.by_email[email] = customer
         return customer
+
+    def alias(self, customer: Customer) -> str:
+        """Another address of the customer's mailbox."""
+        name, _, domain = customer.email.partition("@")
+        return f"{name.partition('+')[0]}+{self.aliases.choice(TAGS)}@{domain}"
 
     def any_customer(self) -> Customer:
         """One of the customers; the early ones come back more often."""

@@ -113,12 +113,12 @@ def order(number: int, at: str, lines: Iterable[Record], **more: Any) -> Record:
     }
 
 
-def customer(number: int, city: str) -> Record:
+def customer(number: int, city: str, email: str = "ada@example.com") -> Record:
     return {
         "id": gid("Customer", number),
         "firstName": "Ada",
         "lastName": "Byron",
-        "defaultEmailAddress": {"emailAddress": "ada@example.com", "marketingState": "SUBSCRIBED"},
+        "defaultEmailAddress": {"emailAddress": email, "marketingState": "SUBSCRIBED"},
         "createdAt": "2026-06-01T00:00:00Z",
         "updatedAt": "2026-06-01T00:00:00Z",
         "defaultAddress": {"countryCodeV2": "DE", "city": city, "zip": "10115"},

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from ast import literal_eval
 from collections.abc import Callable, Iterator
+from hashlib import md5
 from typing import Any
 
 import psycopg
@@ -47,6 +49,12 @@ def first_day(connection: psycopg.Connection) -> None:
     raw.insert(connection, "shopify_orders", at, raw.order(3, at, [raw.line(31, TEA, 1)]))
     raw.insert(connection, "shopify_orders", at, raw.order(4, at, [raw.line(41, POT, 1)]))
     raw.insert(connection, "shopify_orders", at, raw.order(5, at, [raw.line(51, TEA, 1)]))
+    # A guest, and an account whose owner orders as a guest, too.
+    raw.insert(connection, "shopify_orders", at, raw.order(6, at, [raw.line(61, TEA, 1)], email="Eve+shop@Example.com"))
+    raw.insert(connection, "shopify_customers", at, raw.customer(8, "Wien", "bob@example.com"))
+    for number, more in ((7, {"customer": {"id": raw.gid("Customer", 8)}}), (8, {})):
+        bobs = raw.order(number, at, [raw.line(number * 10 + 1, TEA, 1)], email="bob@example.com", **more)
+        raw.insert(connection, "shopify_orders", at, bobs)
     raw.insert(connection, "stripe_charges", at, raw.charge("ch_2", 2, at))
     raw.insert(connection, "stripe_customers", at, {"id": "cus_1", "email": "a@example.com", "created": 1780000000})
     raw.insert(connection, "email_campaigns", at, raw.campaign("c1", "2026-06-01T08:00:00Z"))
@@ -74,6 +82,9 @@ def second_day(connection: psycopg.Connection) -> None:
     raw.insert(connection, "shopify_orders", newest, moved)
     # The customer moves twice; the newest address arrives first.
     raw.insert(connection, "shopify_customers", newest, raw.customer(7, "Hamburg"))
+    # The guest makes an account, and the other account changes its address.
+    raw.insert(connection, "shopify_customers", newest, raw.customer(9, "Graz", "eve@example.com"))
+    raw.insert(connection, "shopify_customers", newest, raw.customer(8, "Wien", "bob@example.net"))
     # The fee of a charge that is known already, and a customer who is gone.
     raw.insert(connection, "stripe_balance_transactions", at, raw.balance_transaction("txn_1", "ch_2", 2000, 55, at))
     gone = {"id": "cus_1", "object": "customer", "deleted": True}
@@ -113,6 +124,11 @@ def third_day(connection: psycopg.Connection) -> None:
     }
     raw.insert(connection, "stripe_disputes", at, dispute)
     raw.insert(connection, "stripe_balance_transactions", at, raw.balance_transaction("txn_2", "du_1", -2000, 2000, at))
+    # A second account of the guest's; it orders and is deleted. The first stays the person.
+    raw.insert(connection, "shopify_customers", late, raw.customer(10, "Graz", "eve+2@example.com"))
+    eves = raw.order(9, at, [raw.line(91, TEA, 1)], customer={"id": raw.gid("Customer", 10)}, email="eve@example.com")
+    raw.insert(connection, "shopify_orders", at, eves)
+    raw.insert(connection, "shopify_customers", at, {"id": raw.gid("Customer", 10)}, deleted=True)
     linked = raw.order(3, "2026-06-02T10:00:00Z", [raw.line(31, TEA, 1)], customer={"id": raw.gid("Customer", 7)})
     raw.insert(connection, "shopify_orders", at, linked)
 
@@ -143,7 +159,7 @@ def test_day_by_day_equals_a_full_refresh(built: dict[str, Tables]) -> None:
 
 
 def test_the_newest_version_by_the_sources_time_wins(connection: psycopg.Connection, built: dict[str, Tables]) -> None:
-    assert one(connection, "select city from staging.stg_shopify__customers") == ("Hamburg",)
+    assert one(connection, "select city from staging.stg_shopify__customers where customer_id = '7'") == ("Hamburg",)
     assert one(
         connection,
         "select units_ordered, units_returned, gross_sales_minor, returns_minor, net_sales_minor"
@@ -153,7 +169,7 @@ def test_the_newest_version_by_the_sources_time_wins(connection: psycopg.Connect
 
 def test_lines_that_vanished_are_gone(connection: psycopg.Connection, built: dict[str, Tables]) -> None:
     lines = connection.execute("select line_id from intermediate.fct_order_lines order by line_id").fetchall()
-    assert lines == [("11",), ("21",), ("31",), ("51",)]
+    assert lines == [(line,) for line in ("11", "21", "31", "51", "61", "71", "81", "91")]
 
 
 def test_deleted_records_are_kept_and_not_counted(connection: psycopg.Connection, built: dict[str, Tables]) -> None:
@@ -165,8 +181,8 @@ def test_deleted_records_are_kept_and_not_counted(connection: psycopg.Connection
     assert one(
         connection, "select sum(orders)::int, sum(net_sales)::text from marts_candidate.daily_sales_by_region"
     ) == (
-        4,
-        "50.00",
+        8,
+        "90.00",
     )
 
 
@@ -175,8 +191,9 @@ def test_an_order_that_moves_leaves_its_day_region_and_click(
 ) -> None:
     sales = "select day::text, region, orders::int, net_sales::text from marts_candidate.daily_sales_by_region"
     assert sorted(connection.execute(sales.encode()).fetchall()) == [
-        ("2026-06-02", "EU", 3, "50.00"),
+        ("2026-06-02", "EU", 6, "80.00"),
         ("2026-06-03", "EU", 0, "-10.00"),
+        ("2026-06-04", "EU", 1, "10.00"),
         ("2026-06-04", "North America", 1, "10.00"),
     ]
     clicks = {name: [row for row in built[name]["fct_order_attributions"] if "'e3'" in row] for name in built}
@@ -205,11 +222,27 @@ def test_a_late_click_still_gets_its_order(connection: psycopg.Connection, built
 
 def test_a_guest_who_became_a_customer_is_one_person(connection: psycopg.Connection, built: dict[str, Tables]) -> None:
     keys = connection.execute("select customer_key from intermediate.dim_customers where not is_guest").fetchall()
-    assert keys == [("7",)]
+    assert sorted(keys) == [("7",), ("8",), ("9",)]
     guests = one(
         connection, "select count(*) from intermediate.dim_customers where is_guest and email = 'guest3@example.com'"
     )
     assert guests == (0,)
+
+
+def test_an_account_takes_the_past_orders_of_its_mailbox_with_it(
+    connection: psycopg.Connection, built: dict[str, Tables]
+) -> None:
+    def bought(tables: Tables) -> set[tuple[str, int]]:
+        rows = [literal_eval(row) for row in tables["customer_lifetime_value"]]
+        return {(row["customer_key"], row["orders"]) for row in rows}
+
+    eve = "guest:" + md5(b"eve@example.com", usedforsecurity=False).hexdigest()
+    assert {(eve, 1), ("8", 2)} <= bought(built["first"])
+    assert {("9", 2), ("8", 2)} <= bought(built["daily"])
+    assert [row for row in built["daily"]["dim_identities"] if eve in row or "'10'" in row] == [
+        repr({"accounts": 2, "buyer_key": "10", "customer_key": "9"}),
+        repr({"accounts": 2, "buyer_key": eve, "customer_key": "9"}),
+    ]
 
 
 def test_text_that_postgres_refuses_reaches_the_marts(connection: psycopg.Connection, built: dict[str, Tables]) -> None:

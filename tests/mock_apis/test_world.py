@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from mock_apis.truth.identity import mailbox
 from mock_apis.world.money import DECIMALS, money, settled
 from mock_apis.world.ref import WorldRef
 from mock_apis.world.shop_model import Money, Order
@@ -240,6 +241,11 @@ ODDITIES: dict[str, Callable[[World], bool]] = {
     "no product": lambda w: any(line.product_id is None for o in w.orders.values() for line in o.lines),
     "over 60 lines": lambda w: any(len(o.lines) > 60 for o in w.orders.values()),
     "guest": lambda w: any(o.customer_id is None for o in w.orders.values()),
+    "second account": lambda w: len({mailbox(c.email) for c in w.customers.values()}) < len(w.customers),
+    "guest with an account": lambda w: any(o.customer_id is None and o.email.lower() == c.email
+                                           for o in w.orders.values() for c in w.customers.values()),
+    "guest with an account's mailbox": lambda w: any(o.customer_id is None and "+" in o.email
+                                                     for o in w.orders.values()),
     "mixed case": lambda w: any(o.email != o.email.lower() for o in w.orders.values()),
     "nothing shipped": lambda w: any(o.country_code is None for o in w.orders.values()),
     "imported": lambda w: any(o.processed_at < o.created_at for o in w.orders.values()),

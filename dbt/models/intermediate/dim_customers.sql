@@ -1,44 +1,63 @@
 {{ config(materialized='table', indexes=[{'columns': ['customer_key'], 'unique': true}]) }}
 
-with customers as (
-    select * from {{ ref('stg_shopify__customers') }}
+with identities as (
+    select * from {{ ref('dim_identities') }}
 ),
 
 countries as (
     select * from {{ ref('countries') }}
 ),
 
--- Who ordered, as their latest order tells: guests, and customers that the shop's list does not have yet.
-buyers as (
-    select distinct on (customer_key) *
-    from {{ ref('fct_orders') }}
-    order by customer_key asc, processed_at desc, order_id desc
+-- What a person's accounts say: the one that changed last, if it is not deleted.
+accounts as (
+    select distinct on (identities.customer_key)
+        customers.*,
+        identities.customer_key,
+        min(customers.created_at) over person as first_created_at,
+        bool_and(customers.is_deleted) over person as all_deleted
+    from {{ ref('stg_shopify__customers') }} as customers
+    inner join identities on customers.customer_id = identities.buyer_key
+    window person as (partition by identities.customer_key)
+    order by
+        identities.customer_key asc, customers.is_deleted asc, customers.updated_at desc nulls last,
+        customers.customer_id desc
 ),
 
-united as (
-    select
-        coalesce(customers.customer_id, buyers.customer_key) as customer_key,
-        coalesce(buyers.is_guest, false) as is_guest,
-        case when customers.customer_id is null then buyers.email else customers.email end as email,
-        customers.first_name,
-        customers.last_name,
-        customers.phone,
-        customers.marketing_state,
-        coalesce(customers.country_code, buyers.country_code) as country_code,
-        customers.city,
-        customers.zip,
-        customers.created_at,
-        coalesce(customers.is_deleted, false) as is_deleted
-    from customers
-    full outer join buyers on customers.customer_id = buyers.customer_key
+-- Who ordered, as their latest order tells: guests, and accounts that the shop's list does not have yet.
+buyers as (
+    select distinct on (identities.customer_key)
+        orders.*,
+        identities.customer_key
+    from {{ ref('fct_orders') }} as orders
+    inner join identities on orders.buyer_key = identities.buyer_key
+    order by identities.customer_key asc, orders.processed_at desc, orders.order_id desc
+),
+
+people as (
+    select distinct customer_key, accounts
+    from identities
 ),
 
 final as (
     select
-        united.*,
-        {{ region('united.country_code', 'countries.region') }} as region
-    from united
-    left join countries on united.country_code = countries.code
+        people.customer_key,
+        people.accounts,
+        people.accounts = 0 as is_guest,
+        case when accounts.customer_key is null then buyers.email else accounts.email end as email,
+        accounts.first_name,
+        accounts.last_name,
+        accounts.phone,
+        accounts.marketing_state,
+        coalesce(accounts.country_code, buyers.country_code) as country_code,
+        accounts.city,
+        accounts.zip,
+        accounts.first_created_at as created_at,
+        coalesce(accounts.all_deleted, false) as is_deleted,
+        {{ region('coalesce(accounts.country_code, buyers.country_code)', 'countries.region') }} as region
+    from people
+    left join accounts on people.customer_key = accounts.customer_key
+    left join buyers on people.customer_key = buyers.customer_key
+    left join countries on coalesce(accounts.country_code, buyers.country_code) = countries.code
 )
 
 select * from final

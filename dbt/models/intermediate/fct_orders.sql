@@ -1,5 +1,5 @@
 {{ config(unique_key='order_id', indexes=[
-    {'columns': ['order_id'], 'unique': true}, {'columns': ['customer_key']}, {'columns': ['email', 'processed_at']},
+    {'columns': ['order_id'], 'unique': true}, {'columns': ['buyer_key']}, {'columns': ['email', 'processed_at']},
     {'columns': ['_built_at']}
 ]) }}
 
@@ -12,8 +12,9 @@ final as (
     select
         orders.order_id,
         orders.order_name,
-        coalesce(orders.customer_id, 'guest:' || md5(orders.email), 'unknown') as customer_key,
+        coalesce(orders.customer_id, 'guest:' || {{ mailbox_key('orders.email') }}, 'unknown') as buyer_key,
         orders.customer_id is null as is_guest,
+        {{ mailbox_key('orders.email') }} as mailbox_key,
         orders.email,
         orders.created_at,
         orders.processed_at,

@@ -1,8 +1,12 @@
 {{ config(materialized='ephemeral') }}
 
 with orders as (
-    select * from {{ ref('fct_orders') }}
-    where is_sale
+    select
+        orders.*,
+        identities.customer_key
+    from {{ ref('fct_orders') }} as orders
+    inner join {{ ref('dim_identities') }} as identities on orders.buyer_key = identities.buyer_key
+    where orders.is_sale
 ),
 
 final as (

@@ -1,14 +1,19 @@
 {{ config(indexes=[{'columns': ['customer_key']}]) }}
 
 with orders as (
-    select * from {{ ref('fct_orders') }}
-    where is_sale
+    select
+        orders.*,
+        identities.customer_key,
+        identities.accounts
+    from {{ ref('fct_orders') }} as orders
+    inner join {{ ref('dim_identities') }} as identities on orders.buyer_key = identities.buyer_key
+    where orders.is_sale
 ),
 
 customers as (
     select
         customer_key,
-        bool_and(is_guest) as is_guest,
+        max(accounts) = 0 as is_guest,
         min(order_day) as first_order_day,
         max(order_day) as last_order_day,
         count(*) as orders,

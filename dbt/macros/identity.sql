@@ -1,0 +1,14 @@
+{#-
+  Which mailbox an address leads to, as a pseudonym: the case of the letters does not matter, nor does what stands
+  behind a plus (ada+shop@), nor at Gmail a dot or the domain's other name. Null without an address.
+-#}
+{% macro mailbox_key(address) -%}
+    {%- set untagged = "regexp_replace(lower(" ~ address ~ "), '^([^+@]+)[+][^@]*@', '\\1@')" -%}
+    md5(
+        case
+            when {{ untagged }} ~ '@(gmail|googlemail)[.]com$'
+                then replace(split_part({{ untagged }}, '@', 1), '.', '') || '@gmail.com'
+            else {{ untagged }}
+        end
+    )
+{%- endmacro %}

@@ -1,0 +1,19 @@
+{{ config(materialized='ephemeral') }}
+
+with orders as (
+    select * from {{ ref('fct_orders') }}
+),
+
+final as (
+    select
+        buyer_key,
+        is_guest,
+        mailbox_key,
+        row_number() over (
+            partition by buyer_key order by mailbox_key is null asc, max(processed_at) desc, mailbox_key asc
+        ) as place
+    from orders
+    group by buyer_key, is_guest, mailbox_key
+)
+
+select * from final
