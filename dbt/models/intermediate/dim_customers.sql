@@ -34,7 +34,9 @@ buyers as (
 ),
 
 people as (
-    select distinct customer_key, accounts
+    select distinct
+        customer_key,
+        accounts
     from identities
 ),
 
