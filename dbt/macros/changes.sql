@@ -24,3 +24,39 @@
         where _built_at > {{ newest_seen('_built_at') }}
     {% endif %}
 {% endmacro %}
+
+
+{#-
+  The rows of the CTE `now` that this model does not hold as they are; and of its rows `among` those looked at again
+  the ones whose key is no more, marked `is_gone` for the reader to see and to remove. So what was only looked at again
+  keeps its `_built_at`, and what is downstream follows what did change.
+-#}
+{% macro differences(now, key, columns, among) %}
+    select
+        differing.*,
+        false as is_gone,
+        current_timestamp as _built_at
+    from (
+        select {{ columns | join(', ') }} from {{ now }}
+        {% if is_incremental() %}
+            except
+            select {{ columns | join(', ') }} from {{ this }}
+            where not is_gone and {{ among }}
+        {% endif %}
+    ) as differing
+    {% if is_incremental() %}
+        union all
+        select
+            {{ columns | join(', ') }},
+            true as is_gone,
+            current_timestamp as _built_at
+        from {{ this }} as known
+        where
+            {{ among }}
+            and not exists (
+                select 1 from {{ now }}
+                where {% for column in key %}{{ 'and ' if not loop.first }}{{ now }}.{{ column }} = known.{{ column }} {% endfor %}
+
+            )
+    {% endif %}
+{%- endmacro %}

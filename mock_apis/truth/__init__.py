@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from mock_apis.truth.cohorts import customer_cohorts, customer_cohorts_by_campaign, customer_cohorts_by_product
 from mock_apis.truth.customers import customer_lifetime_value, customer_segments, monthly_customer_metrics
 from mock_apis.truth.email import email_campaign_performance
 from mock_apis.truth.money import payout_reconciliation
@@ -29,6 +30,9 @@ MARTS: dict[str, Callable[[World, list[Sale]], list[Row]]] = {
     "customer_lifetime_value": customer_lifetime_value,
     "customer_segments": customer_segments,
     "monthly_customer_metrics": monthly_customer_metrics,
+    "customer_cohorts": customer_cohorts,
+    "customer_cohorts_by_product": customer_cohorts_by_product,
+    "customer_cohorts_by_campaign": customer_cohorts_by_campaign,
     "product_performance": product_performance,
     "email_campaign_performance": email_campaign_performance,
     "payments_reconciliation": payments_reconciliation,

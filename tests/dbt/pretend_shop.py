@@ -23,7 +23,7 @@ from tests.mock_apis.serving import served
 
 # Those that a mart reads: one more joins by its name here and its address below.
 SOURCES = ("shopify", "stripe", "email", "uploads", "app", "google_analytics")
-TODAY = date(2026, 3, 20)  # the clocks go forward nine days later
+TODAY = date(2026, 3, 24)  # the clocks go forward five days later, and a month ends
 PATIENT = 1_000_000  # points of Shopify's bucket: nothing waits
 PASSWORD = "demo"
 

@@ -55,6 +55,9 @@ def first_day(connection: psycopg.Connection) -> None:
     for number, more in ((7, {"customer": {"id": raw.gid("Customer", 8)}}), (8, {})):
         bobs = raw.order(number, at, [raw.line(number * 10 + 1, TEA, 1)], email="bob@example.com", **more)
         raw.insert(connection, "shopify_orders", at, bobs)
+    # Guest 3 began in May, with an order that turns out to be a mistake.
+    before = raw.order(20, "2026-05-20T10:00:00Z", [raw.line(201, POT, 1)], email="guest3@example.com")
+    raw.insert(connection, "shopify_orders", at, before)
     raw.insert(connection, "stripe_charges", at, raw.charge("ch_2", 2, at))
     raw.insert(connection, "stripe_customers", at, {"id": "cus_1", "email": "a@example.com", "created": 1780000000})
     raw.insert(connection, "email_campaigns", at, raw.campaign("c1", "2026-06-01T08:00:00Z"))
@@ -75,7 +78,8 @@ def second_day(connection: psycopg.Connection) -> None:
     kept = {**raw.line(21, TEA, 2), "currentQuantity": 1}
     newer = raw.order(2, "2026-06-02T10:00:00Z", [kept], refunds=back, **PARTLY)
     raw.insert(connection, "shopify_orders", newest, newer)
-    raw.insert(connection, "shopify_orders", newest, {"id": raw.gid("Order", 4)}, deleted=True)
+    for number in (4, 20):
+        raw.insert(connection, "shopify_orders", newest, {"id": raw.gid("Order", number)}, deleted=True)
     # Order 5 goes abroad and counts two days later: too late for the click before it.
     abroad = {"countryCodeV2": "US", "city": "Boston", "zip": "02108"}
     moved = raw.order(5, "2026-06-04T10:00:00Z", [raw.line(51, TEA, 1)], shippingAddress=abroad)
@@ -207,6 +211,15 @@ def test_sessions_follow_what_web_analytics_corrects(connection: psycopg.Connect
     assert one(connection, "select sum(views)::int from intermediate.int_product_days") == (2,)
     viewed = "select array_agg(product_id order by product_id) from intermediate.int_baskets where kind = 'viewed'"
     assert one(connection, viewed) == (["1", "2"],)
+
+
+def test_a_cohort_loses_whom_an_order_no_longer_brings_in(built: dict[str, Tables]) -> None:
+    told = {name: built[name]["customer_cohorts"] for name in built}
+    assert {name: any("2026-05-01" in row for row in rows) for name, rows in told.items()} == {
+        "first": True,
+        "daily": False,
+        "from scratch": False,
+    }
 
 
 def test_a_payment_gathers_what_arrives_later(connection: psycopg.Connection, built: dict[str, Tables]) -> None:

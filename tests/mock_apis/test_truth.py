@@ -292,3 +292,30 @@ def test_a_customer_is_reactivated_after_three_months_without_a_sale(world: Worl
     ]
     assert [row["new_customers"] for row in found] == [1, 0, 0, 0, 0, 0, 0, 0]
     assert (found[3]["returning_customers"], found[-1]["reactivated_customers"]) == (1, 1)
+
+
+def test_a_cohort_keeps_its_silent_months_and_takes_a_late_return(world: World) -> None:
+    april = datetime(2026, 4, 30, 22, 30, tzinfo=UTC)  # May in Berlin
+    back = Refund(1, april, [RefundLine(1, 11, 1, euros(1190), euros(190))], euros(1190))
+    tied = [
+        line(10, 1, 2380, 0, 380, product_id=2),
+        line(9, 2, 1190, 0, 380),
+        line(11, 1, 1190, 0, 190, product_id=None),
+    ]
+    found = marts(
+        world,
+        order(1, tied, processed_at=datetime(2026, 2, 28, 23, 30, tzinfo=UTC), refunds=[back]),
+        order(2, [line(21, 1, 1190, 0, 190, product_id=2)], processed_at=datetime(2026, 4, 2, tzinfo=UTC)),
+        order(3, [line(31, 1, 1190, 0, 190)], customer_id=9, email="bob@example.com"),
+    )
+    names = ("months_since", "active_customers", "net_sales", "retention_rate", "cumulative_value_per_customer")
+    assert [tuple(row[name] for name in names) for row in found["customer_cohorts"]] == [
+        (0, 2, "60.00", "1.0000", "30.00"),
+        (1, 1, "10.00", "0.5000", "35.00"),
+        (2, 0, "-10.00", "0.0000", "30.00"),
+    ]
+    assert {row["cohort_month"] for row in found["customer_cohorts"]} == {"2026-03-01"}
+    # 10 and 9 are worth the same; as text, as ids are in the warehouse, 10 comes first.
+    sizes = {(row["title"], row["cohort_customers"]) for row in found["customer_cohorts_by_product"]}
+    assert sizes == {("Lamp", 1), ("Mug", 1)}
+    assert {row["campaign_id"] for row in found["customer_cohorts_by_campaign"]} == {"none"}

@@ -1,0 +1,31 @@
+{{ config(indexes=[{'columns': ['cohort_month']}]) }}
+
+with cohorts as (
+    select * from {{ ref('int_cohort_series') }}
+    where dimension = 'product'
+),
+
+products as (
+    select * from {{ ref('dim_products') }}
+    where not is_deleted
+),
+
+final as (
+    select
+        cohorts.cohort_month,
+        cohorts.value as product_id,
+        coalesce(products.title, 'unknown') as title,
+        cohorts.months_since,
+        cohorts.cohort_customers,
+        cohorts.active_customers,
+        cohorts.orders,
+        {{ to_shop_currency('cohorts.net_sales_minor') }} as net_sales,
+        {{ rate('cohorts.active_customers', 'cohorts.cohort_customers') }} as retention_rate,
+        {{ to_shop_currency('cohorts.cumulative_minor') }} as cumulative_net_sales,
+        {{ to_shop_currency('cohorts.cumulative_minor / cohorts.cohort_customers') }} as cumulative_value_per_customer,
+        '{{ var("shop_currency") }}' as currency
+    from cohorts
+    left join products on cohorts.value = products.product_id
+)
+
+select * from final
