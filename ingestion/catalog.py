@@ -24,15 +24,20 @@ def source_class(source_type: str) -> type[BaseSource]:
 
 
 def contract_of(source: str, source_type: str, stream: str) -> Contract:
-    """The contract beside the sources' folder: contracts/<source_type>/<stream>.json, or the source's own.
+    """The stream's contract; raises HeadwaterError when there is none that can be read."""
+    return load_contract(contract_folder(source, source_type, stream), stream)
 
-    contracts/<source>/<stream>.json goes first: two sources of one type may have streams of the same name.
+
+def contract_folder(source: str, source_type: str, stream: str) -> Path:
+    """Where <stream>.json is, beside the sources' folder: contracts/<source_type>, or contracts/<source>.
+
+    contracts/<source> goes first: two sources of one type may have streams of the same name.
     """
     module = importlib.import_module(f"ingestion.sources.{source_type}")
     assert module.__file__ is not None  # a source is a file
     contracts = Path(module.__file__).parent.parent / "contracts"
     own = (contracts / source / f"{stream}.json").is_file()
-    return load_contract(contracts / (source if own else source_type), stream)
+    return contracts / (source if own else source_type)
 
 
 def check_names(pipeline: Pipeline, source: str, streams: list[str] | tuple[str, ...] = ()) -> None:

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
 import msgspec
 
-from settings import HeadwaterError
+from ingestion.files import BrokenFile
 
 if TYPE_CHECKING:
     from _csv import Reader
@@ -37,10 +37,6 @@ DETECT = "detect"
 _CHUNK = 1 << 20
 _BAD_GZIP = (EOFError, gzip.BadGzipFile, zlib.error)
 _DAMAGED = "the gzip is cut or damaged"
-
-
-class BrokenFile(HeadwaterError):
-    """A file that is not whole or no CSV; nothing of it may be loaded. The message names the file and the line."""
 
 
 class Format(NamedTuple):

@@ -7,7 +7,7 @@ escape, nesting without end): then a scanner that only knows strings and bracket
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -31,6 +31,11 @@ def members(document: bytes) -> dict[str, bytes]:
                 raise ValueError("not a JSON object") from None
             found[msgspec.json.decode(name[0], type=str)] = part[name.end() :].lstrip()[1:].strip()
         return found
+
+
+def together(fields: Mapping[str, bytes]) -> bytes:
+    """The JSON object of these members: what `members` took apart."""
+    return b"{" + b",".join(msgspec.json.encode(name) + b":" + value for name, value in fields.items()) + b"}"
 
 
 def elements(document: bytes) -> list[bytes]:

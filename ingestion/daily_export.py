@@ -26,9 +26,10 @@ from ingestion import ndjson_files
 from ingestion.contracts import decoded
 from ingestion.export_days import Day, days_of
 from ingestion.file_pages import FilePages
-from ingestion.ndjson_files import BrokenFile, Line
+from ingestion.files import BrokenFile, FetchFailed, complete_up_to
+from ingestion.ndjson_files import Line
 from ingestion.present_keys import PresentKeys
-from ingestion.s3 import Changed, FetchFailed, S3Folder, S3Object
+from ingestion.s3 import Changed, S3Folder, S3Object
 from ingestion.source import Context, Page, Record, State, Stream
 from settings import HeadwaterError, SettingsError
 from warehouse.batch import LoadedFile
@@ -81,7 +82,8 @@ class DailyExport(Stream):
         if full and not self._problems:
             self._state = {**self._state, "listed_at": now.isoformat()}
         markers = [day.marker.modified for day in days.values() if day.marker]
-        yield from pages.last(self._bookmark(pages), _complete_up_to(listed, done, markers), state)
+        watermark = complete_up_to([it.modified for it in listed - done], [*(it.modified for it in done), *markers])
+        yield from pages.last(self._bookmark(pages), watermark, state)
         if self._problems:
             raise HeadwaterError(
                 f"{len(self._problems)} file(s) of {self.context.source}.{self.name} are broken and nothing of them is"
@@ -181,13 +183,6 @@ def _batched(lines: Iterator[Line], size: int) -> Iterator[list[Line]]:
             some = []
     if some:
         yield some
-
-
-def _complete_up_to(listed: set[S3Object], done: set[S3Object], markers: list[datetime]) -> datetime | None:
-    """The newest time of change before that of every object that is not in."""
-    missing = min((it.modified for it in listed - done), default=None)
-    times = [*(it.modified for it in done), *markers]
-    return max((time for time in times if missing is None or time < missing), default=None)
 
 
 def _options(context: Context) -> dict[str, float]:

@@ -24,12 +24,11 @@ from datetime import UTC, datetime
 from typing import Any, BinaryIO, cast
 
 from ingestion import csv_files
-from ingestion.csv_files import BrokenFile
 from ingestion.file_pages import FilePages
+from ingestion.files import BrokenFile, FetchFailed, complete_up_to
 from ingestion.folder import (
     CompleteFile,
     Fetched,
-    FetchFailed,
     Place,
     RemoteFile,
     is_csv,
@@ -110,7 +109,9 @@ class CsvStream(Stream):
             log.warning("%s, of which some rows are in, is not there any more as it was.", pages.half["name"])
             pages.half = None
         times.append(found.marked_at)
-        watermark = _complete_up_to(found.listed, done, [time for time in times if time is not None])
+        seen = [*(file.modified for file in done), *(time for time in times if time is not None)]
+        newest = complete_up_to([file.modified for file in found.listed - done], seen)
+        watermark = None if newest is None else datetime.fromtimestamp(newest, UTC)
         self._watermark = watermark.isoformat() if watermark else None
         yield from pages.last(self._bookmark(pages.half), watermark, state)
         if problems:
@@ -191,14 +192,6 @@ class CsvStream(Stream):
 
 class _Changing(Exception):
     """Somebody wrote to a file while it was fetched."""
-
-
-def _complete_up_to(listed: set[RemoteFile], done: set[RemoteFile], markers: list[int]) -> datetime | None:
-    """The newest time of change before that of every file that is not in."""
-    missing = min((file.modified for file in listed - done), default=None)
-    times = [*(file.modified for file in done), *markers]
-    newest = max((time for time in times if missing is None or time < missing), default=None)
-    return None if newest is None else datetime.fromtimestamp(newest, UTC)
 
 
 def settle_seconds(context: Context) -> float:

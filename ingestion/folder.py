@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple, Protocol
 
-from settings import HeadwaterError
-
 SUFFIXES = (".csv", ".csv.gz")
 MARKER = ".done"
 IGNORED = (MARKER, ".part", ".tmp", ".filepart")
@@ -30,10 +28,6 @@ class Fetched(NamedTuple):
     sha256: str
     before: RemoteFile
     after: RemoteFile
-
-
-class FetchFailed(HeadwaterError):
-    """One file could not be fetched whole, though its place can be reached."""
 
 
 class Place(Protocol):

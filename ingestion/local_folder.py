@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
-from ingestion.folder import Fetched, FetchFailed, RemoteFile
+from ingestion.files import FetchFailed, keep
+from ingestion.folder import Fetched, RemoteFile
 from settings import HeadwaterError, SettingsError, setting
 
 CHUNK_BYTES = 1 << 20
@@ -43,7 +44,7 @@ class LocalFolder:
                 before = _listed(name, os.fstat(file.fileno()))
                 while chunk := file.read(CHUNK_BYTES):
                     digest.update(chunk)
-                    into.write(chunk)
+                    keep(into, chunk)
                 after = _listed(name, os.fstat(file.fileno()))
         except FileNotFoundError:
             raise

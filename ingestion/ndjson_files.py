@@ -12,15 +12,11 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import BinaryIO, NamedTuple, cast
 
-from settings import HeadwaterError
+from ingestion.files import BrokenFile
 
 LONGEST_LINE = 32 * 1024 * 1024
 _GZIP = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
-
-
-class BrokenFile(HeadwaterError):
-    """A file that is not whole; nothing of it may be loaded. The message names the file and the line."""
 
 
 class Line(NamedTuple):

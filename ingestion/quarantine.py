@@ -11,8 +11,8 @@ import psycopg
 from psycopg.rows import namedtuple_row
 
 from ingestion.catalog import check_names, contract_of, source_class
+from ingestion.records import check_record
 from ingestion.source import Context, Record
-from ingestion.sync import check_record
 from settings import HeadwaterError, Pipeline, load_pipeline
 from warehouse.batch import Batch, RawRow
 from warehouse.connection import connect

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from ingestion.catalog import contract_of
+from ingestion.records import Intake
 from ingestion.source import Stream
-from ingestion.sync import check_record, sync_stream
-from settings import HeadwaterError, Pipeline
-from warehouse.batch import Batch, RawRow, Reject
+from ingestion.sync import sync_stream
+from settings import Pipeline
 from warehouse.inventories import Inventories
 from warehouse.writer import StreamWriter
 
@@ -26,21 +26,14 @@ def repair_records(
     settings = pipeline.source(source)
     contract = contract_of(source, settings.type, stream.name)
     policy = settings.stream(stream.name).on_reject
-    after = ""
+    after, origin = "", f"reconciliation up to {end:%Y-%m-%dT%H:%M:%SZ}"
     with StreamWriter(source, stream.name, url, kind="reconciliation") as writer:
         while keys := inventories.wanted(after, AT_ONCE):
             extracted_at = datetime.now(UTC)
-            rows: list[RawRow] = []
-            rejects: list[Reject] = []
+            intake = Intake(stream, contract, policy)
             for record in stream.refetched(keys, end):
-                checked = check_record(record, stream, contract, extracted_at)
-                (rows if isinstance(checked, RawRow) else rejects).append(checked)  # type: ignore[arg-type]  # each in its own
-            if rejects and policy == "stop":
-                raise HeadwaterError(f"{rejects[0].key} broke its contract and the policy is `stop`; nothing was kept.")
-            skipped = len(rejects) if policy == "skip" else 0
-            kept_rejects = [] if skipped else rejects
-            origin = f"reconciliation up to {end:%Y-%m-%dT%H:%M:%SZ}"
-            writer.commit(Batch(rows, writer.state, origin, rejects=kept_rejects, skipped=skipped))
+                intake.add(record, extracted_at, origin)
+            writer.commit(intake.batch(writer.state, origin))
             yield keys
             after = keys[-1]
 

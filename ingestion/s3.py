@@ -20,6 +20,7 @@ import boto3
 from botocore.client import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError
 
+from ingestion.files import FetchFailed, keep
 from ingestion.s3_errors import explained
 from settings import HeadwaterError, SettingsError, setting
 from settings.pipeline import Http
@@ -42,10 +43,6 @@ class S3Object(NamedTuple):
 
 class Changed(Exception):
     """The object is not there any more as it was listed."""
-
-
-class FetchFailed(HeadwaterError):
-    """One object could not be fetched whole, though the bucket can be reached."""
 
 
 class S3Folder:
@@ -126,7 +123,7 @@ class S3Folder:
         for chunk in answer["Body"].iter_chunks(CHUNK_BYTES):
             digest.update(chunk)
             received += len(chunk)
-            _write(into, chunk)
+            keep(into, chunk)
         if received != listed.size:
             raise _ShortRead(f"{received} of {listed.size} bytes came")
         return digest.hexdigest()
@@ -168,10 +165,3 @@ def _client(prefix: str, http: Http) -> Any:
         )
     except (BotoCoreError, ValueError) as error:
         raise SettingsError(f"{prefix}_S3_ENDPOINT_URL or AWS_REGION cannot be used: {error}.") from None
-
-
-def _write(into: BinaryIO, chunk: bytes) -> None:
-    try:
-        into.write(chunk)
-    except OSError as error:
-        raise HeadwaterError(f"A file cannot be kept for a while in the temporary folder: {error.strerror}.") from error

@@ -17,7 +17,8 @@ from typing import BinaryIO, TypeVar
 
 import paramiko
 
-from ingestion.folder import Fetched, FetchFailed, RemoteFile
+from ingestion.files import FetchFailed, keep
+from ingestion.folder import Fetched, RemoteFile
 from ingestion.sftp_address import SftpAddress
 from settings import HeadwaterError
 from settings.pipeline import Http
@@ -108,7 +109,7 @@ class SftpFolder:
             while received < before.size and (chunk := remote.read(min(CHUNK_BYTES, before.size - received))):
                 digest.update(chunk)
                 received += len(chunk)
-                _write(into, chunk)
+                keep(into, chunk)
             if received < before.size:
                 raise _ShortRead(f"it ended after {received} of {before.size} bytes")
             after = _remote_file(name, remote.stat())
@@ -202,13 +203,6 @@ class SftpFolder:
 
 def _remote_file(name: str, attributes: paramiko.SFTPAttributes) -> RemoteFile:
     return RemoteFile(name, attributes.st_size or 0, attributes.st_mtime or 0)
-
-
-def _write(into: BinaryIO, chunk: bytes) -> None:
-    try:
-        into.write(chunk)
-    except OSError as error:
-        raise HeadwaterError(f"A file cannot be kept for a while in the temporary folder: {error.strerror}.") from error
 
 
 def _reason(error: BaseException) -> str:

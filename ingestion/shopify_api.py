@@ -19,13 +19,19 @@ from settings.pipeline import Http
 
 VERSION = "2026-10"
 PATH = f"admin/api/{VERSION}/graphql.json"
-TOKEN = "SHOPIFY_ACCESS_TOKEN"
 
 log = logging.getLogger(__name__)
 
 
 class QueryTooDear(HeadwaterError):
     """One query would cost more points than Shopify ever allows; ask for fewer records."""
+
+
+class PageInfo(msgspec.Struct, rename="camel"):
+    """What a connection says of the page after this one."""
+
+    has_next_page: bool
+    end_cursor: str | None = None
 
 
 class _Throttle(msgspec.Struct, rename="camel"):
@@ -85,11 +91,15 @@ class Queries:
 
 
 class ShopifyApi:
-    """Asks the operations of `queries`. Raises HeadwaterError when a setting that it needs is missing."""
+    """Asks the operations of `queries` at `{SOURCE}_API_URL` with `{SOURCE}_ACCESS_TOKEN`.
+
+    Raises HeadwaterError when one of them is not set.
+    """
 
     def __init__(self, queries: Queries, http: Http, source: str):
-        headers = {"X-Shopify-Access-Token": secret(TOKEN)}
-        self.http = HttpClient(setting("SHOPIFY_API_URL"), headers, http, source, TOKEN, "SHOPIFY_API_URL")
+        self.token = f"{source.upper()}_ACCESS_TOKEN"
+        headers = {"X-Shopify-Access-Token": secret(self.token)}
+        self.http = HttpClient(setting(f"{source.upper()}_API_URL"), headers, http, source, self.token)
         self.limits, self.source = http, source
         self.queries = queries
         self._costs: dict[str, float] = {}
@@ -171,7 +181,7 @@ class ShopifyApi:
             raise QueryTooDear(f"{self.source}: {message}")
         if code == "ACCESS_DENIED":
             raise HeadwaterError(
-                f"{self.source} denies {operation}: {message} Give the app of {TOKEN} the access scope it names."
+                f"{self.source} denies {operation}: {message} Give the app of {self.token} the access scope it names."
             )
         if "invalid cursor" in message.lower():
             raise CursorRefused(f"{self.source} refused {operation}: {message}")

@@ -174,7 +174,7 @@ class BulkExport:
         told = f"{operation.status}{f' ({operation.error_code})' if operation.error_code else ''}"
         if operation.status == "FAILED" and operation.error_code == "ACCESS_DENIED" and not resumed:
             return HeadwaterError(
-                f"{self._place}: {operation.id} was denied; give the app of SHOPIFY_ACCESS_TOKEN the scope to read"
+                f"{self._place}: {operation.id} was denied; give the app of {self._api.token} the scope to read"
                 " this, and run again."
             )
         if operation.status == "CANCELED" and not resumed:

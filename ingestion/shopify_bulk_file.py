@@ -22,7 +22,7 @@ import requests
 import urllib3
 
 from ingestion import http as client
-from ingestion.cut import members
+from ingestion.cut import members, together
 from ingestion.http_words import is_loopback, root_reason
 from settings import HeadwaterError
 from settings.pipeline import Http
@@ -179,15 +179,11 @@ def _joined(root: bytes, parts: Mapping[str, list[bytes]], shape: Shape) -> byte
         fields[name] = b'{"nodes":[' + b",".join(parts[kind]) + b'],"pageInfo":{"hasNextPage":false}}'
     names = [name for name in shape.fields if name in fields]
     names += [name for name in fields if name not in names]
-    return _object({name: fields[name] for name in names})
+    return together({name: fields[name] for name in names})
 
 
 def _part(line: bytes) -> bytes:
-    return _object({name: value for name, value in members(line).items() if name not in ("__typename", "__parentId")})
-
-
-def _object(fields: Mapping[str, bytes]) -> bytes:
-    return b"{" + b",".join(msgspec.json.encode(name) + b":" + value for name, value in fields.items()) + b"}"
+    return together({name: value for name, value in members(line).items() if name not in ("__typename", "__parentId")})
 
 
 def _unescaped(line: bytes) -> bytes:

@@ -8,20 +8,15 @@ from decimal import Decimal
 import msgspec
 
 from ingestion.inventory import Item
-from ingestion.shopify_api import ShopifyApi
+from ingestion.shopify_api import PageInfo, ShopifyApi
 from ingestion.source import parse_time
 
 PAGE_SIZE = 250
 
 
-class _PageInfo(msgspec.Struct, rename="camel"):
-    has_next_page: bool
-    end_cursor: str | None = None
-
-
 class _Connection(msgspec.Struct, rename="camel"):
     nodes: list[msgspec.Raw]
-    page_info: _PageInfo
+    page_info: PageInfo
 
 
 class _Amount(msgspec.Struct, rename="camel"):

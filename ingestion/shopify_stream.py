@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from ingestion.cut import at, elements, members
+from ingestion.cut import at, elements, members, together
 from ingestion.inventory import Item
 from ingestion.refetch import Change, Refetching
-from ingestion.shopify_api import QueryTooDear, ShopifyApi
+from ingestion.shopify_api import PageInfo, QueryTooDear, ShopifyApi
 from ingestion.shopify_bulk import BulkExport
 from ingestion.shopify_bulk_file import Shape
 from ingestion.shopify_inventory import inventory, item_of
@@ -20,11 +20,6 @@ from ingestion.window import BackfillPage, Window, WindowedStream, WindowPage
 from settings import HeadwaterError
 
 MOST_OF_A_LIST = 250  # the longest that Shopify gives at once
-
-
-class PageInfo(msgspec.Struct, rename="camel"):
-    has_next_page: bool
-    end_cursor: str | None = None
 
 
 class Connection(msgspec.Struct, rename="camel"):
@@ -156,5 +151,4 @@ def _time(when: datetime) -> str:
 
 def replaced(document: bytes, changed: dict[str, bytes]) -> bytes:
     """The object with these members replaced; every other value keeps its bytes."""
-    fields = members(document) | changed
-    return b"{" + b",".join(msgspec.json.encode(name) + b":" + value for name, value in fields.items()) + b"}"
+    return together(members(document) | changed)

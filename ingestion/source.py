@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from ingestion.inventory import Item, NotReconcilable
 from settings import SourceSettings
 from warehouse.batch import LoadedFile
-from warehouse.current import CurrentRecords
 from warehouse.known import Known
 
 if TYPE_CHECKING:
@@ -60,15 +59,14 @@ class Context:
     """What the loop lends a stream: its settings, and which files are loaded already.
 
     `knows_file` tells it of a content (SHA-256), `loaded_files` gives the (name, size, time of change) under which
-    files of these names were loaded, so that they need not be fetched to be known. `current` is what raw holds,
-    `known` answers which objects are loaded and what stands for a record (both are None outside of a sync).
+    files of these names were loaded, so that they need not be fetched to be known. `known` answers which objects are
+    loaded and what stands for a record (None outside of a sync).
     """
 
     source: str
     settings: SourceSettings
     knows_file: Callable[[str], bool] = field(default=lambda _sha256: False)
     loaded_files: Callable[[Sequence[str]], set[tuple[str, int, datetime]]] = field(default=lambda _names: set())
-    current: CurrentRecords | None = None
     known: Known | None = None
 
 

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import IO, NamedTuple
 
 from settings import HeadwaterError
-from warehouse.current import CurrentVersion
+from warehouse.known import CurrentVersion
 
 IN_MEMORY_BYTES = 1_000_000
 FEW = 10  # so many may always vanish

@@ -6,26 +6,22 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 from ingestion.ahead import ReadAhead
 from ingestion.catalog import check_names, contract_of, source_class
 from ingestion.contracts import Contract
-from ingestion.records import check_record
+from ingestion.records import Intake, Policy
 from ingestion.source import Context, Page, Stream
 from ingestion.webhooks.apply import apply_before_sync
 from ingestion.webhooks.missed import count_missed
 from settings import HeadwaterError, Pipeline, load_pipeline
-from warehouse.batch import Batch, Counts, RawRow, Reject
-from warehouse.current import CurrentRecords
+from warehouse.batch import Batch, Counts
 from warehouse.writer import StreamWriter
 
 # Small pages share a transaction up to these bounds; a page is never split.
 BATCH_RECORDS = 2_000
 BATCH_BYTES = 8 * 1024 * 1024
 BATCH_SECONDS = 15.0
-
-Policy = Literal["quarantine", "skip", "stop"]
 
 log = logging.getLogger(__name__)
 
@@ -60,10 +56,6 @@ class Progress:
     seconds: float
 
 
-class ContractBroken(HeadwaterError):
-    """A record broke its contract and the stream's policy is `stop`."""
-
-
 def sync_stream(
     source: str,
     stream: str,
@@ -83,8 +75,7 @@ def sync_stream(
     contract = contract_of(source, settings.type, stream)
     apply_before_sync(source, stream, pipeline=pipeline, url=url)
     with StreamWriter(source, stream, url) as writer:
-        current = CurrentRecords(source, stream, url)
-        context = Context(source, settings, writer.knows_file, writer.loaded_files, current, writer.known)
+        context = Context(source, settings, writer.knows_file, writer.loaded_files, writer.known)
         built = source_class(settings.type)(context)
         try:
             reader = built.stream(stream)
@@ -158,32 +149,13 @@ def sync(
 
 
 def _batch(group: list[Page], stream: Stream, contract: Contract, policy: Policy) -> Batch:
-    rows: list[RawRow] = []
-    rejects: list[Reject] = []
+    intake = Intake(stream, contract, policy)
     for page in group:
         for record in page.records:
-            checked = check_record(record, stream, contract, page.extracted_at)
-            if isinstance(checked, RawRow):
-                rows.append(checked)
-            else:
-                rejects.append(checked if checked.origin else checked._replace(origin=page.origin))
-    if rejects and policy == "stop":
-        first = rejects[0]
-        raise ContractBroken(
-            f"A record ({(first.key or 'without a key')[:100]}, from {first.origin}) broke its contract and the policy"
-            f" is `stop`: {'; '.join(first.errors)}. Nothing of its batch was kept."
-        )
-    skipped = len(rejects) if policy == "skip" else 0
+            intake.add(record, page.extracted_at, page.origin)
     origin = group[0].origin if len(group) == 1 else f"{group[0].origin} … {group[-1].origin}"
-    return Batch(
-        rows=rows,
-        state=group[-1].state,
-        origin=origin,
-        rejects=[] if skipped else rejects,
-        skipped=skipped,
-        watermark=max((page.watermark for page in group if page.watermark), default=None),
-        files=[file for page in group for file in page.files],
-    )
+    watermark = max((page.watermark for page in group if page.watermark), default=None)
+    return intake.batch(group[-1].state, origin, watermark, [file for page in group for file in page.files])
 
 
 def _grouped(pages: Iterable[Page]) -> Iterator[list[Page]]:

@@ -115,12 +115,12 @@ class TableStream(WindowedStream):
             yield WindowPage(records, None, origin + place)
 
     def _sweep(self, start: datetime) -> Iterator[Found]:
-        assert self.context.current is not None  # a sync lends it
+        assert self.context.known is not None  # a sync lends it
         with (
             self._database.snapshot() as connection,
             Sweep(f"{self.context.source}.{self.name}", self.options.most_vanished) as sweep,
             # Left open by an error it would hold raw's table until the garbage is collected.
-            closing(self.context.current.versions()) as known,
+            closing(self.context.known.all_versions()) as known,
         ):
             table = self._find(connection)
             row = connection.execute(on(table, "select count(*) from {table}")).fetchone()
@@ -145,9 +145,9 @@ class TableStream(WindowedStream):
 
     def _looked_at(self, connection: psycopg.Connection, table: Table, findings: list[Finding]) -> list[Record]:
         """The deleted records of what is gone, and the rows of what was missed, in the sweep's snapshot."""
-        assert self.context.current is not None
-        gone = self.context.current.data([each.key for each in findings if each.gone])
-        deleted = [Record(data, version + TICK, deleted=True) for version, data in gone.values()]
+        assert self.context.known is not None
+        gone = self.context.known.documents([each.key for each in findings if each.gone])
+        deleted = [Record(data, version + TICK, deleted=True) for _, version, data in gone]
         missed = {each.key: each.beats for each in findings if not each.gone}
         question = on(
             table,

@@ -10,7 +10,6 @@ from psycopg import conninfo, sql
 from settings import HeadwaterError, setting
 
 Role = Literal["loader", "transformer", "checker", "monitor", "reporter"]
-Connection = psycopg.Connection[tuple[object, ...]]
 
 # A role's settings (how long a query may take) come with its login; `set role` gives its rights alone.
 ROLE_SETTINGS = """

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from psycopg import sql
 
 from warehouse.connection import connect
+from warehouse.known import NEWEST
 
 AT_ONCE = 2_000
 SHOWN = 20
@@ -111,7 +112,7 @@ class Inventories:
             "select distinct on (record_key) record_key, record_version, _deleted, source_data::text from {}"
             " where (%(since)s::timestamptz is null or record_version >= %(since)s)"
             " and (%(keys)s::text[] is null or record_key = any(%(keys)s))"
-            " order by record_key desc, record_version desc, _load_timestamp desc, content_hash desc"
+            f" order by record_key desc, {NEWEST}"
         ).format(sql.Identifier("raw", f"{self._source}_{stream}"))
         with (
             connect("loader", url=self._url, application=f"headwater reconcile {self._source}.{stream}") as reading,

@@ -6,16 +6,23 @@ For sources that tell a change only by comparison: a day that is exported again,
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+import psycopg
 from psycopg import sql
+
+from settings import HeadwaterError
+from warehouse.connection import connect
 
 Ask = Callable[[sql.Composed, dict[str, Any]], list[tuple[Any, ...]]]
 
-# The current row of a record, as everywhere: the newest version, then the last loaded.
-_NEWEST = sql.SQL("record_key, record_version desc, _load_timestamp desc, content_hash desc")
+AT_ONCE = 5_000
+# Of the rows of a record the current one comes first: the newest version, then the last loaded, then the higher hash.
+# dbt/macros/current_versions.sql has the same order.
+NEWEST = "record_version desc, _load_timestamp desc, content_hash desc"
+_NEWEST = sql.SQL(f"record_key, {NEWEST}")
 _MINE = sql.SQL("source = %(source)s and stream = %(stream)s")
 
 
@@ -27,11 +34,24 @@ class CurrentRow(NamedTuple):
     deleted: bool
 
 
-class Known:
-    """Questions about what is committed; `ask` runs one of them with the source's and the stream's name."""
+class CurrentVersion(NamedTuple):
+    """The version that stands for a record now."""
 
-    def __init__(self, source: str, stream: str, ask: Ask):
-        self._ask, self._table = ask, sql.Identifier("raw", f"{source}_{stream}")
+    key: str
+    version: datetime
+    deleted: bool
+
+
+class Known:
+    """Questions about what is committed; `ask` runs one of them with the source's and the stream's name.
+
+    `url` is the warehouse's, for what is read on a connection of its own. Raises HeadwaterError when it cannot be
+    asked.
+    """
+
+    def __init__(self, source: str, stream: str, ask: Ask, url: str | None = None):
+        self._ask, self._url, self._name = ask, url, f"{source}_{stream}"
+        self._table = sql.Identifier("raw", self._name)
 
     def objects(self, names: Sequence[str]) -> set[tuple[str, str]]:
         """The (name, ETag) of these objects as each was loaded last; what it once was is not what it is."""
@@ -90,3 +110,23 @@ class Known:
             " where record_key = any(%(keys)s) order by {}"
         ).format(self._table, _NEWEST)
         return [(key, version, text.encode()) for key, version, text in self._ask(question, {"keys": list(keys)})]
+
+    def all_versions(self) -> Generator[CurrentVersion]:
+        """Every key with its current version, the keys in the order of their bytes; of one moment. Close it."""
+        question = sql.SQL(
+            'select distinct on (record_key collate "C") record_key, record_version, _deleted from {}'
+            f' order by record_key collate "C", {NEWEST}'
+        ).format(self._table)
+        try:
+            with (
+                connect("loader", url=self._url, application=f"headwater {self._name} keys") as connection,
+                connection.transaction(),
+                connection.cursor(name="keys") as cursor,
+            ):
+                cursor.itersize = AT_ONCE
+                for row in cursor.execute(question):
+                    yield CurrentVersion(*row)
+        except psycopg.Error as error:
+            raise HeadwaterError(
+                f"The warehouse cannot be asked for the records of raw.{self._name}: {error}; run again."
+            ) from error

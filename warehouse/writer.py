@@ -179,7 +179,7 @@ class StreamWriter:
     @property
     def known(self) -> Known:
         """Answers from another thread too, between two batches."""
-        return Known(self.source, self.stream, self._ask)
+        return Known(self.source, self.stream, self._ask, self._url)
 
     def _ask(self, question: LiteralString | sql.Composed, about: dict[str, Any]) -> list[tuple[Any, ...]]:
         given = {"source": self.source, "stream": self.stream, **about}

@@ -16,8 +16,9 @@ Events alike in all of these cannot be told apart: they are one record, and the 
 What cannot be known: whether a day without an export was quiet or is late; for a day without `_SUCCESS`, that its
 writer had not merely paused for longer than `settle_hours` (what was then told as deleted comes back when it arrives).
 
-Settings: GA_S3_URL, GA_S3_ENDPOINT_URL (for an S3 that is not Amazon's), AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
-AWS_REGION; in pipeline.yml `options: {relist_days: 10, full_relist_days: 7, settle_hours: 6}`.
+Settings: GA_S3_URL, GA_S3_ENDPOINT_URL (for an S3 that is not Amazon's), of a source that is called otherwise
+<SOURCE>_S3_URL and <SOURCE>_S3_ENDPOINT_URL; AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION are one for all. In
+pipeline.yml `options: {relist_days: 10, full_relist_days: 7, settle_hours: 6}`.
 """
 
 from __future__ import annotations
@@ -61,10 +62,14 @@ class Source(BaseSource):
 
     def __init__(self, context: Context):
         super().__init__(context)
-        self._folder = S3Folder("GA", context.settings.http)
+        self._folder = S3Folder(_prefix(context.source), context.settings.http)
 
     def stream(self, name: str) -> Stream:
         return {"events": Events}[name](self.context, self._folder)
 
     def close(self) -> None:
         self._folder.close()
+
+
+def _prefix(source: str) -> str:
+    return "GA" if source == "google_analytics" else source.upper()

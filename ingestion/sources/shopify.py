@@ -140,7 +140,7 @@ class Products(ShopifyStream):
 
 
 class Source(BaseSource):
-    """Needs SHOPIFY_API_URL (https://<shop>.myshopify.com) and SHOPIFY_ACCESS_TOKEN.
+    """Needs <SOURCE>_API_URL (https://<shop>.myshopify.com) and <SOURCE>_ACCESS_TOKEN: SHOPIFY_… for `shopify`.
 
     The token's scopes: read_orders, read_customers, read_products, and read_all_orders for more than 60 days.
     """

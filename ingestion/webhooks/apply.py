@@ -15,18 +15,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
-from psycopg import sql
 
 from ingestion.catalog import check_names, contract_of, source_class
 from ingestion.contracts import Contract
-from ingestion.records import check_record
+from ingestion.records import Intake, Policy
 from ingestion.refetch import Change, Refetching
 from ingestion.source import Context, Record, Stream
 from ingestion.webhooks import store
 from ingestion.webhooks.senders import told_of
 from settings import HeadwaterError, Pipeline, SourceSettings, load_pipeline
 from settings.pipeline import Http
-from warehouse.batch import Batch, RawRow, Reject
 from warehouse.connection import connect
 from warehouse.writer import LOCK_SECONDS, StreamBusy, StreamWriter
 
@@ -117,38 +115,36 @@ class _Step:
         connection: psycopg.Connection[Any],
         reader: Stream,
         contract: Contract,
-        policy: str,
+        policy: Policy,
     ):
         self._writer, self._connection, self._reader = writer, connection, reader
-        self._contract, self._policy = contract, policy
+        self._intake = Intake(reader, contract, policy)
 
     def run(self) -> tuple[int, bool]:
         """How many events were applied, and whether there may be more."""
-        writer, reader = self._writer, self._reader
+        writer = self._writer
         events = store.waiting(self._connection, writer.source, writer.stream, EVENTS_AT_ONCE)
         newest, by_object = self._changes(events)
-        known = self._known(list(newest))
-        rows: list[RawRow] = []
-        rejects: list[Reject] = []
+        known = writer.known.current(list(newest))
         done: list[store.Waiting] = []
         until = time.monotonic() + HOLD_SECONDS
         failure: HeadwaterError | None = None
         for object_id, change in newest.items():
             # A newer version was fetched after this event: it includes it.
-            if object_id not in known or known[object_id] <= change.changed_at:
+            if object_id not in known or known[object_id].version <= change.changed_at:
                 try:
-                    record = self._record(change, known.get(object_id))
+                    record = self._record(change)
+                    if record is not None:
+                        self._intake.add(record, datetime.now(UTC), f"webhook about {object_id}")
                 except HeadwaterError as error:
                     failure = error
                     store.postpone(self._connection, writer.source, by_object[object_id], str(error))
                     break
-                if record is not None:
-                    checked = check_record(record, reader, self._contract, datetime.now(UTC))
-                    (rows if isinstance(checked, RawRow) else rejects).append(checked)  # type: ignore[arg-type]
             done += by_object[object_id]
             if time.monotonic() > until:
                 break
-        self._write(rows, rejects, len(done))
+        if self._intake:
+            writer.commit(self._intake.batch(writer.state, f"webhooks: {len(done)} events"))
         store.tick_off(self._connection, writer.source, writer.stream, done)
         if failure:
             raise failure
@@ -170,46 +166,12 @@ class _Step:
                 newest[change.object_id] = change
         return newest, by_object
 
-    def _known(self, keys: list[str]) -> dict[str, datetime]:
-        """The newest version that raw has of each."""
-        rows = self._connection.execute(
-            sql.SQL("select record_key, max(record_version) from raw.{} where record_key = any(%s) group by 1").format(
-                self._table
-            ),
-            (keys,),
-        ).fetchall()
-        return dict(rows)
-
-    def _record(self, change: Change, known: datetime | None) -> Record | None:
+    def _record(self, change: Change) -> Record | None:
         """The object as it is; as raw last saw it, deleted, when the event says so and the source has it no more."""
         reader = self._reader
         assert isinstance(reader, Refetching)
         found = reader.fetched(change)
-        if found is not None or not change.deletes or known is None:
+        if found is not None or not change.deletes:
             return found
-        row = self._connection.execute(
-            sql.SQL(
-                "select source_data::text from raw.{} where record_key = %s"
-                " order by record_version desc, _load_timestamp desc, content_hash limit 1"
-            ).format(self._table),
-            (change.object_id,),
-        ).fetchone()
-        return Record(row[0].encode(), change.changed_at, deleted=True) if row else None
-
-    @property
-    def _table(self) -> sql.Identifier:
-        return sql.Identifier(f"{self._writer.source}_{self._writer.stream}")
-
-    def _write(self, rows: list[RawRow], rejects: list[Reject], events: int) -> None:
-        if not rows and not rejects:
-            return
-        skipped = len(rejects) if self._policy == "skip" else 0
-        self._writer.commit(
-            Batch(
-                rows=rows,
-                state=self._writer.state,
-                origin=f"webhooks: {events} events",
-                rejects=[] if skipped else rejects,
-                skipped=skipped,
-            )
-        )
+        last_seen = self._writer.known.documents([change.object_id])
+        return Record(last_seen[0][2], change.changed_at, deleted=True) if last_seen else None

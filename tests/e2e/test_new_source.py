@@ -9,19 +9,27 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from ingestion.new_source import Paging, with_block, write_source
 from settings import HeadwaterError, load_pipeline
 from tests.conftest import ROOT
+from tests.ingestion.conftest import SHOP
 
 ROOMS = ("ingestion", "settings", "warehouse", "dbt", "quality", "monitoring", "dags", "mock_apis", "local", "tests")
-PARTS = (*ROOMS, "pipeline.yml", "pyproject.toml")
+PARTS = (*ROOMS, "docs", "pipeline.yml", "pyproject.toml", ".sqlfluff")
+BEFORE = {"helpdesk": "tickets", "crm": "orders"}
+TOUCHED = (
+    *("tests/settings", "tests/monitoring", "tests/dags/test_policy.py", "tests/test_faults_page.py"),
+    *("tests/dbt/test_dbt_project.py", "tests/dbt/test_dbt_governance.py", "tests/warehouse/test_deliveries.py"),
+    *("tests/ingestion/test_adding_a_source.py", "tests/ingestion/test_catalog.py", "tests/ingestion/test_paging.py"),
+)
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "target", "logs", "*_cache")
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    for part in (*PARTS, ".sqlfluff"):
+    for part in PARTS:
         if (ROOT / part).is_dir():
             shutil.copytree(ROOT / part, tmp_path / part, ignore=LEFT_OUT)
         else:
@@ -38,13 +46,21 @@ def run(checkout: Path, *words: str) -> str:
 
 
 def test_what_it_writes_passes_before_anyone_edits_it(checkout: Path) -> None:
-    for paging in Paging:
-        name = f"desk_{paging.value.replace('-', '_')}"
+    """Beside sources that were added before, one with the name that the documentation takes for its example."""
+    for name, stream in BEFORE.items():
+        write_source(checkout, name, "https://example.com", Paging.cursor, stream)
+    before = (checkout / "pipeline.yml").read_text()
+    names = [f"made_{paging.value.replace('-', '_')}" for paging in Paging]
+    for name, paging in zip(names, Paging, strict=True):
         told = run(checkout, "ingestion", "new-source", name, "--paging", paging.value)
         assert f"{name.upper()}_API_KEY=" in told
-    before = (ROOT / "pipeline.yml").read_text()
-    assert (checkout / "pipeline.yml").read_text().startswith(before.rstrip("\n"))
-    written = sorted(str(path.relative_to(checkout)) for path in checkout.rglob("*desk_*.*"))
+    after = (checkout / "pipeline.yml").read_text()
+    assert [line for line in after.splitlines(keepends=True) if "made_" in line] == [f"  {name}:\n" for name in names]
+    old, new = (yaml.safe_load(text)["sources"] for text in (before, after))
+    assert [*new] == [*old, *names] and all(new[name] == old[name] for name in old)
+    assert not any(load_pipeline(checkout / "pipeline.yml").source(name).enabled for name in names)
+
+    written = sorted(str(path.relative_to(checkout)) for path in checkout.rglob("*made_*.*"))
     python = [path for path in written if path.endswith(".py")]
     assert len(python) == 2 * len(Paging)
     run(checkout, "settings", "check")
@@ -52,13 +68,20 @@ def test_what_it_writes_passes_before_anyone_edits_it(checkout: Path) -> None:
     run(checkout, "ruff", "format", "--no-cache", "--check", *python)
     run(checkout, "mypy", "--cache-dir", str(checkout / "cache"), *(path for path in python if "sources" in path))
     run(checkout, "sqlfluff", "lint", "-q", *(path for path in written if path.endswith(".sql")))
-    tests = [path for path in python if path.startswith("tests")]
-    run(checkout, "pytest", "-p", "no:cacheprovider", "-q", *tests, "tests/ingestion/test_catalog.py")
-    run(checkout, "pytest", "-p", "no:cacheprovider", "-q", "tests/dbt/test_dbt_project.py")
-    run(checkout, "pytest", "-p", "no:cacheprovider", "-q", "tests/dags/test_policy.py")
-    pipeline = load_pipeline(checkout / "pipeline.yml")
-    named = {Path(path).stem.removeprefix("test_") for path in tests}
-    assert pipeline.sources.keys() - pipeline.enabled_sources.keys() == named
+
+
+def test_beside_it_every_test_that_a_source_can_touch_stays_green(checkout: Path) -> None:
+    names = {**BEFORE, "made_last": "records"}
+    for name, stream in names.items():
+        write_source(checkout, name, "https://example.com", Paging.cursor, stream)
+    own = [f"tests/ingestion/test_{name}.py" for name in names]
+    run(checkout, "pytest", "-p", "no:cacheprovider", "-q", *TOUCHED, *own)
+    those = " or ".join(f"{name}-{stream}" for name, stream in names.items())
+    told = run(
+        checkout, "pytest", "-p", "no:cacheprovider", "-v", "tests/ingestion/conformance", "-k", f"rest] or {those}"
+    )
+    for name, stream in names.items():
+        assert f"test_a_huge_window_is_read_to_its_end[{name}-{stream}] PASSED" in told
 
 
 def test_nothing_is_overwritten_and_nothing_half_written_stays(checkout: Path) -> None:
@@ -71,17 +94,19 @@ def test_nothing_is_overwritten_and_nothing_half_written_stays(checkout: Path) -
     blocked.rename(checkout / "tests/elsewhere")
     blocked.write_text("no folder")
     with pytest.raises(HeadwaterError, match="nothing was kept"):
-        write_source(checkout, "helpdesk", "https://example.com", Paging.cursor, "tickets")
+        write_source(checkout, "not_written", "https://example.com", Paging.cursor, "tickets")
     blocked.unlink()
     (checkout / "tests/elsewhere").rename(blocked)
     assert {path: path.read_bytes() for path in checkout.rglob("*") if path.is_file()} == before
-    assert not (checkout / "ingestion/contracts/helpdesk").exists()
+    assert not (checkout / "ingestion/contracts/not_written").exists()
 
 
 def test_the_block_stands_with_the_other_sources_and_comments_stay() -> None:
-    text = (ROOT / "pipeline.yml").read_text().replace("sources:\n", "sources: # ours\n", 1)
+    sources = (
+        'sources: # ours\n  shop: # the first\n    type: shopify\n    schedule: "15 2 * * *"\n    freshness: 26h\n'
+    )
+    text = f"{yaml.safe_dump(SHOP)}{sources}    streams:\n      orders:\n"
     last = "\n# What comes after.\nretention: {}\n"
-    moved = text.replace("retention:\n  quarantine: 90d\n  loads: 400d\n", "") + last
     block = '\n  desk:\n    schedule: "40 2 * * *"\n    freshness: 26h\n    streams:\n      records:\n'
-    assert with_block(moved, "desk", block) == moved.removesuffix(last) + block + last
+    assert with_block(text + last, "desk", block) == text + block + last
     assert with_block(text.rstrip("\n"), "desk", block) == text + block

@@ -11,8 +11,8 @@ from itertools import islice
 from typing import Any
 
 from ingestion.catalog import contract_of
+from ingestion.records import check_record
 from ingestion.source import Page, State, Stream
-from ingestion.sync import check_record
 from settings import SourceSettings, load_pipeline
 from settings.pipeline import Http
 from warehouse.batch import LoadedFile, Reject

@@ -3,44 +3,30 @@
 from __future__ import annotations
 
 import json
-import re
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import yaml
 
-import ingestion.sources
 from ingestion.sync import sync_stream
 from settings import HeadwaterError, Pipeline
-from tests.conftest import ROOT
 from tests.ingestion.conftest import SHOP, Query
 from tests.ingestion.scripted import Answer, Asked, Scripted
+from tests.ingestion.written import write_example
 from warehouse.batch import Counts
 from warehouse.migrate import migrate
 
-PAGE = ROOT / "docs" / "adding-a-source.md"
 KEY = "a-key-of-the-helpdesk"
 
 
 @pytest.fixture
-def pipeline(tmp_path: Path, clean_warehouse: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeline]:
+def pipeline(tmp_path: Path, clean_warehouse: str, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
     """The page's files in a folder of their own, and the pipeline with its block."""
-    blocks = dict(re.findall(r'^```\w+ title="(\S+)"\n(.*?)^```$', PAGE.read_text(), re.MULTILINE | re.DOTALL))
-    block = yaml.safe_load(f"sources:\n{blocks.pop('pipeline.yml')}")
-    for name, text in blocks.items():
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    monkeypatch.setattr(
-        ingestion.sources, "__path__", [*ingestion.sources.__path__, str(tmp_path / "ingestion/sources")]
-    )
+    block = yaml.safe_load(f"sources:\n{write_example(tmp_path, monkeypatch)}")
     made = Pipeline.model_validate({**SHOP, **block})
     migrate(clean_warehouse, made)
-    yield made
-    sys.modules.pop("ingestion.sources.helpdesk", None)
+    return made
 
 
 def ticket(number: int, **more: object) -> dict[str, object]:

@@ -28,7 +28,7 @@ from tests.conftest import ROOT
 from tests.ingestion.conftest import Numbers, Query
 from tests.ingestion.fake_stripe import FakeStripe
 from tests.ingestion.test_stripe import DAY, HOUR, T0, at, change, charge
-from warehouse.batch import Counts, Fenced
+from warehouse.batch import Batch, Counts, Fenced, RawRow
 from warehouse.migrate import migrate
 from warehouse.windows import WindowWriter, progress
 from warehouse.writer import StreamBusy, StreamWriter
@@ -167,7 +167,7 @@ def test_a_backfill_runs_while_another_run_holds_the_stream(clean_warehouse: str
     forty_charges(fake)
     with StreamWriter("stripe", "charges") as writer:
         assert errors(fill(plan(fake), workers=2)) == [None] * 4
-        assert writer.commit(sync_module.Batch([], {"still": "mine"}, "a test")) == Counts()
+        assert writer.commit(Batch([], {"still": "mine"}, "a test")) == Counts()
 
 
 def test_a_change_during_the_backfill_ends_with_the_newest_state(
@@ -254,16 +254,16 @@ def test_of_two_readings_of_one_version_the_later_stands_whichever_is_loaded_las
     [(backfill_id,)] = query("select backfill_id from ops.backfills")
     then = datetime(2026, 3, 1, tzinfo=UTC)
 
-    def row(amount: int, hours: int) -> sync_module.RawRow:
+    def row(amount: int, hours: int) -> RawRow:
         data = f'{{"id":"ch_1","amount_refunded":{amount}}}'.encode()
-        return sync_module.RawRow("ch_1", then, data, then + timedelta(hours=hours))
+        return RawRow("ch_1", then, data, then + timedelta(hours=hours))
 
     with StreamWriter("stripe", "charges") as daily:
-        daily.commit(sync_module.Batch([row(2, 5)], {}, "read at 5"))
+        daily.commit(Batch([row(2, 5)], {}, "read at 5"))
     with WindowWriter("stripe", "charges", backfill_id, 1) as window:
-        assert window.commit(sync_module.Batch([row(1, 4)], {}, "read at 4")) == Counts(1, 0, 1)
+        assert window.commit(Batch([row(1, 4)], {}, "read at 4")) == Counts(1, 0, 1)
         assert current(query, "ch_1")[0] == 2
-        assert window.commit(sync_module.Batch([row(3, 6)], {}, "read at 6")) == Counts(1, 1)
+        assert window.commit(Batch([row(3, 6)], {}, "read at 6")) == Counts(1, 1)
     assert current(query, "ch_1")[0] == 3
 
 

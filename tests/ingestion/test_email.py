@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from ingestion import csv_files
-from ingestion.csv_files import BrokenFile
+from ingestion.files import BrokenFile
 from ingestion.source import Context, Page
 from ingestion.sources.email import Source
 from ingestion.sync import sync

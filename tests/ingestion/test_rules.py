@@ -13,7 +13,8 @@ import psycopg
 import pytest
 
 from ingestion import sync as sync_module
-from ingestion.sync import ContractBroken, Progress, sync, sync_stream
+from ingestion.records import ContractBroken
+from ingestion.sync import Progress, sync, sync_stream
 from settings import HeadwaterError
 from tests.conftest import ROOT
 from tests.ingestion.conftest import Numbers, Query

@@ -31,10 +31,12 @@ from mock_apis.webhooks import Target, WebhookSender
 from mock_apis.webhooks.sender import signed
 from mock_apis.world.world import World
 from settings import HeadwaterError, SettingsError, load_pipeline
+from settings.pipeline import StreamSettings
 from tests.ingestion.conftest import Query
 from tests.ingestion.fake_stripe import FakeStripe
 from tests.ingestion.test_stripe import DAY, T0, change, some_charges
 from tests.mock_apis.serving import served
+from warehouse.known import NEWEST
 from warehouse.writer import StreamWriter
 
 OLD, NEW, SHOPIFY = "whsec_old_secret", "whsec_new_secret", "shpss_the_secret"
@@ -128,6 +130,24 @@ def test_an_event_is_stored_byte_for_byte_once_however_often_it_is_sent(client: 
         assert client.post("/webhooks/stripe", content=body, headers=by_stripe(body, secret)).status_code == 200
     assert query(EVENTS) == [("evt_1", "charge.captured", "pending", 3, body)]
     assert query("select streams from ops.webhook_events") == [(["charges"],)]
+
+
+def test_a_shopify_webhook_is_stored_once_by_its_id_and_taken_with_both_secrets_of_a_rotation(
+    client: TestClient, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOPIFY_WEBHOOK_SECRET", f"{SHOPIFY},{NEW}")
+    rotating = TestClient(create_app(inboxes(load_pipeline()), tally=Tally(["shopify"]), stored=lambda: None))
+    body = b'{"id": 7,  "title": "Tea"}'
+
+    def send(to: TestClient, webhook_id: str, secret: str) -> int:
+        headers = by_shopify(body, "products/update", webhook_id, secret)
+        return to.post("/webhooks/shopify", content=body, headers=headers).status_code
+
+    assert [send(rotating, "w-1", secret) for secret in (SHOPIFY, NEW, SHOPIFY)] == [200] * 3
+    assert send(rotating, "w-2", NEW) == 200  # the same body, told of another time
+    assert send(rotating, "w-3", OLD) == send(client, "w-3", NEW) == 401
+    topic, pending = "products/update", "pending"
+    assert query(EVENTS) == [("w-1", topic, pending, 3, body), ("w-2", topic, pending, 1, body)]
 
 
 @pytest.mark.fault("A webhook is not signed, too large or no JSON", "It is refused, without a reason.")
@@ -272,6 +292,40 @@ def test_a_crash_between_storing_and_applying_loses_and_doubles_nothing(
     assert query("select kind, status from ops.runs order by started_at")[0] == ("sync", "succeeded")
 
 
+@pytest.mark.fault(
+    "The object that a webhook tells of breaks its contract",
+    "It is quarantined or skipped; where the stream's policy is `stop` its webhooks stay pending, with the reason.",
+)
+@pytest.mark.parametrize(
+    ("policy", "statuses", "counts"),
+    [
+        ("quarantine", ["processed", "processed"], [(2, 1, 1, 0)]),
+        ("skip", ["processed", "processed"], [(2, 1, 1, 1)]),
+        ("stop", ["pending", "pending"], []),
+    ],
+)
+def test_a_broken_object_is_quarantined_or_skipped_or_stops_the_stream(
+    client: TestClient, fake: FakeStripe, query: Query, policy: str, statuses: list[str], counts: list[Any]
+) -> None:
+    charges = some_charges(fake)
+    sync("stripe", ["charges"])
+    before = query("select count(*) from ops.loads")[0][0]
+    fake.time += DAY
+    change(fake, charges[3], currency=7)
+    change(fake, charges[4], amount_refunded=10)
+    tell(client, fake, "evt_000000", "evt_000001")
+    whole = load_pipeline()
+    charges_are = StreamSettings.model_validate({"on_reject": policy})
+    ours = whole.source("stripe").model_copy(update={"streams": {"charges": charges_are}})
+    (done,) = apply_pending(pipeline=whole.model_copy(update={"sources": {"stripe": ours}}))
+    assert ("policy is `stop`" in str(done.left)) == (policy == "stop")
+    assert [row[2] for row in query(EVENTS)] == statuses
+    loads = "select received, kept, rejected, skipped from ops.loads order by committed_at offset"
+    assert query(f"{loads} {before}") == counts
+    assert query("select count(*) from ops.quarantine") == [(int(policy == "quarantine"),)]
+    assert query("select count(*) from ops.webhook_events where error like '%currency%'") == [(int(policy == "stop"),)]
+
+
 def test_events_wait_for_the_first_sync_and_for_a_sync_that_runs_and_a_sync_applies_what_is_left(
     client: TestClient, fake: FakeStripe, query: Query
 ) -> None:
@@ -351,8 +405,10 @@ def shop(monkeypatch: pytest.MonkeyPatch, client: TestClient) -> Iterator[tuple[
         sender.stop()
 
 
-CURRENT = """select distinct on (record_key) record_key, record_version, source_data::text, _deleted from raw.{}
-    order by record_key, record_version desc, _load_timestamp desc, content_hash"""
+CURRENT = (
+    "select distinct on (record_key) record_key, record_version, source_data::text, _deleted from raw.{}"
+    f" order by record_key, {NEWEST}"
+)
 TOLD = {
     "stripe": ("charges", "refunds", "disputes", "payouts", "customers"),
     "shopify": ("orders", "customers", "products"),

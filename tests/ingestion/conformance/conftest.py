@@ -20,7 +20,7 @@ from tests.ingestion.conformance.adapter import Adapter
 from tests.ingestion.conformance.app import AppAdapter
 from tests.ingestion.conformance.export import ExportAdapter
 from tests.ingestion.conformance.files import EmailAdapter, FolderAdapter, UploadsAdapter
-from tests.ingestion.conformance.rest import RestAdapter
+from tests.ingestion.conformance.rest import REST
 from tests.ingestion.conformance.shopify import OrdersAdapter, ProductsAdapter
 from tests.ingestion.conformance.stripe import BalanceAdapter, ChargesAdapter, CustomersAdapter
 from tests.ingestion.s3_bucket import Bucket, moto_bucket
@@ -36,7 +36,7 @@ class Room(NamedTuple):
 
 
 ADAPTERS: dict[str, Callable[[Room], Adapter]] = {
-    "rest": lambda room: RestAdapter(room.patch, room.folder),
+    **{name: lambda room, make=make: make(room.patch, room.folder) for name, make in REST.items()},
     "shopify-products": lambda room: ProductsAdapter(room.patch),
     "shopify-orders": lambda room: OrdersAdapter(room.patch),
     "stripe-charges": lambda room: ChargesAdapter(room.patch),

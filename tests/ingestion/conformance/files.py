@@ -14,7 +14,8 @@ from typing import Any, BinaryIO, ClassVar
 import pytest
 
 from ingestion import file_stream
-from ingestion.folder import Fetched, FetchFailed
+from ingestion.files import FetchFailed
+from ingestion.folder import Fetched
 from ingestion.local_folder import LocalFolder
 from mock_apis.faults import Fault as SftpFault
 from settings import Pipeline

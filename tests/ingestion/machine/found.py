@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg import sql
 
-from warehouse.current import NEWEST
+from warehouse.known import NEWEST
 
 
 class Row(NamedTuple):
