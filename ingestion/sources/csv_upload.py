@@ -18,7 +18,8 @@ Promised: a file is loaded whole or not at all, once for each content (SHA-256);
 broken, and the run fails with the name and the line. A corrected file under the same name is a newer version of its
 rows; a file that went back to an earlier content is too. Files of no stream are warned of.
 
-Not promised: a row that a corrected file no longer has stays as it was, for a file does not say what it leaves out.
+Not promised: a row that a corrected file no longer has is not deleted, for a file does not say what it leaves out.
+A file may come late: its rows' versions decide, not when it came.
 With `version: file`, order is the files' times of change, which some SFTP clients copy from the sender's machine; one
 content in two names is loaded once. What cannot be known: a file that was dropped and taken away between two runs.
 

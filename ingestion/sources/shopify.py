@@ -2,12 +2,15 @@
 
 Promised: every object whose `updatedAt` moved is read again whole, oldest change first, in frozen windows of the
 shop's clock, each as the bytes that Shopify sent; lists inside it that one page cannot hold are fetched to their end
-and put in their place.
+and put in their place. A change that Shopify lists late is found as far back as the lookback reaches.
 
 Not promised, because Shopify does not tell it: a deleted object stays as it was last seen (only a webhook tells);
 a change to a child (a transaction, a note on a refund) need not move its order's `updatedAt`, which the streams'
 lookback softens; parts fetched after the page may be newer than it, and the next window then brings the whole newer
 version; without the scope `read_all_orders` Shopify lists only the orders of the last 60 days.
+
+What cannot be known: versions between two runs, of which only the last is read, and in which order changes of one
+second came.
 
 A backfill asks for what was created in a range, by bulk operations (ingestion/shopify_bulk.py), of which Shopify runs
 five of an app at once. They cannot bring the lines of refunds: each order that has one costs a query more.

@@ -8,9 +8,12 @@ every event of its window, and a change that was fetched before its event was du
 Events come newest first. An object with events on two pages is fetched twice, and the second time, with the older
 time, never wins.
 
+Promised: in whatever order events come, and however late within the lookback, the newest state is the one that stands.
+
 Events reach back 30 days. When the last window is older they are incomplete: everything is listed again, with the end
 of the window as its version, so that it wins over what was known. This is said in the log and in the load's origin.
-A customer who was deleted more than 30 days ago in such a gap is neither listed nor told of: that cannot be known.
+What cannot be known: a customer who was deleted more than 30 days ago in such a gap, neither listed nor told of; states
+between two runs, of which the last is fetched.
 
 Balance transactions have no events: those created within the lookback (10 days in pipeline.yml) are listed anew, since
 a pending one becomes available days later. One that takes longer than the lookback stays pending here.

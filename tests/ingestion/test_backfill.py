@@ -118,6 +118,10 @@ def test_the_same_command_again_reads_nothing_and_again_reads_all_and_stores_not
     assert query("select count(*) from ops.backfills") == [(1,)]
 
 
+@pytest.mark.fault(
+    "One window of a backfill fails",
+    "It keeps what it had, the others end, and the next run goes on there.",
+)
 def test_one_window_that_fails_keeps_what_it_had_and_the_next_run_goes_on_there(
     clean_warehouse: str, fake: FakeStripe, query: Query
 ) -> None:
@@ -170,6 +174,7 @@ def test_a_backfill_runs_while_another_run_holds_the_stream(clean_warehouse: str
         assert writer.commit(Batch([], {"still": "mine"}, "a test")) == Counts()
 
 
+@pytest.mark.fault("An object changes while a backfill reads it", "Its newest state is what stands.")
 def test_a_change_during_the_backfill_ends_with_the_newest_state(
     clean_warehouse: str, fake: FakeStripe, query: Query
 ) -> None:
@@ -197,6 +202,10 @@ def test_a_change_during_the_backfill_ends_with_the_newest_state(
         assert current(query, each["id"]) == (9, at(changed_at[0]))
 
 
+@pytest.mark.fault(
+    "A backfill that was paused writes what it read before a change that a sync has brought",
+    "It does not win over the sync's version.",
+)
 def test_what_the_backfill_read_before_a_change_does_not_win_when_it_goes_on_after_the_sync(
     clean_warehouse: str, fake: FakeStripe, query: Query
 ) -> None:
@@ -230,6 +239,10 @@ def test_a_change_that_raw_missed_is_put_right(clean_warehouse: str, fake: FakeS
     assert current(query, "ch_03") == (30, at(fake.time - 60))
 
 
+@pytest.mark.fault(
+    "Two runs want one window of a backfill, or it is begun anew while a run is at work",
+    "The second is refused; the one that was overtaken may not write.",
+)
 def test_a_window_has_one_writer_and_a_fence(clean_warehouse: str, fake: FakeStripe, query: Query) -> None:
     forty_charges(fake)
     backfill_id = plan(fake)
@@ -361,6 +374,10 @@ def until(true: Callable[[], bool], process: subprocess.Popen[str]) -> None:
         time.sleep(0.005)
 
 
+@pytest.mark.fault(
+    "A backfill is killed (SIGKILL) or stopped, several times",
+    "Run again, it leaves what an undisturbed one leaves.",
+)
 def test_a_backfill_killed_and_stopped_and_run_again_leaves_what_an_undisturbed_one_leaves(
     clean_warehouse: str, new_warehouse: Callable[[str], str], numbers: Numbers, query: Query
 ) -> None:

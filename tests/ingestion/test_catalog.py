@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,9 @@ import pytest
 from ingestion.catalog import check_names, contract_of, source_class
 from ingestion.sources import csv_upload
 from settings import HeadwaterError, load_pipeline
+from tests.conftest import ROOT
 from tests.ingestion.conftest import SHOP, Query
+from tests.ingestion.written import example
 
 STREAMS = [(source, stream) for source, block in load_pipeline().sources.items() for stream in block.streams]
 
@@ -23,6 +27,26 @@ def test_every_stream_of_the_pipeline_has_its_class_contract_and_table(source: s
     assert stream in source_class(settings.type).stream_names(settings)
     assert contract_of(source, settings.type, stream).check(b"{}").errors
     assert query(f"select count(*) from raw.{source}_{stream}") == [(0,)]
+
+
+WORDS = {
+    "what is promised": r"\bpromise",
+    "deletions": r"\bdelet",
+    "late changes": r"\blate",
+    "order": r"\border\b",
+    "what cannot be known": r"\bcannot be known:",
+}
+SOURCES = {
+    **{path.name: path.read_text() for path in sorted((ROOT / "ingestion/sources").glob("[!_]*.py"))},
+    **{path: text for path, text in example().items() if path.endswith(".py")},
+    "the template": (ROOT / "ingestion/templates/source.py.txt").read_text().replace("$", ""),
+}
+
+
+@pytest.mark.parametrize("text", SOURCES.values(), ids=SOURCES)
+def test_every_source_says_what_it_promises_and_what_it_cannot_know(text: str) -> None:
+    said = (ast.get_docstring(ast.parse(text)) or "").lower()
+    assert [what for what, words in WORDS.items() if not re.search(words, said)] == []
 
 
 def test_two_sources_of_one_type_may_have_streams_of_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,6 +91,10 @@ def test_the_encoding_is_detected(drop: Callable[..., None], run: Run, data: byt
     assert kept.rejects, "the contract sees the decoded text"
 
 
+@pytest.mark.fault(
+    "An uploaded CSV file is broken: quotes, columns, encoding, header",
+    "Nothing of it is loaded; the others are, and the run fails with its name and line.",
+)
 @pytest.mark.parametrize(
     ("data", "encoding", "reason"),
     [
@@ -119,6 +123,7 @@ def test_nothing_of_a_broken_file_is_loaded_and_the_others_are(
     assert run(encoding=encoding).keys == {'["2026-01","1"]', '["2026-02","1"]'}
 
 
+@pytest.mark.fault("An uploaded gzip is cut", "Nothing of it is loaded, and the run fails with its name.")
 def test_a_cut_gzip_is_broken_also_when_its_encoding_is_to_be_detected(drop: Callable[..., None], run: Run) -> None:
     whole = gzip.compress(costs("2026-01;1;5;EUR").encode())
     drop("product_costs_1.csv.gz", whole[:-9])
@@ -178,6 +183,10 @@ def test_a_file_that_no_stream_takes_is_told(
     assert "product-costs_2.csv is a file of no stream" in caplog.text
 
 
+@pytest.mark.fault(
+    "A run is killed within an uploaded file",
+    "The next run goes on behind what is in, with the same version.",
+)
 def test_rule_1_a_run_killed_within_a_file_goes_on_with_its_time(
     drop: Callable[..., None], run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

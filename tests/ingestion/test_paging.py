@@ -126,6 +126,10 @@ def test_a_run_goes_on_after_any_page(paging: Paging, reading: Make) -> None:
         assert len(first) < 10 or pages > 3
 
 
+@pytest.mark.fault(
+    "A record leaves a list that is read by offsets or page numbers",
+    "The list is read again; no other record slips between two pages.",
+)
 @COUNTED
 @pytest.mark.parametrize("moves_at", range(2, 9))
 def test_a_record_that_leaves_while_the_list_is_counted_makes_no_other_slip(
@@ -142,6 +146,10 @@ def test_a_record_that_leaves_while_the_list_is_counted_makes_no_other_slip(
     assert {*moving.read(), 1} == set(range(10))
 
 
+@pytest.mark.fault(
+    "A list that is read by offsets or page numbers never stands still",
+    "The run fails after five tries and says what to declare.",
+)
 @COUNTED
 def test_a_list_that_never_stands_still_is_told(paging: Paging, reading: Make) -> None:
     restless = reading(paging, 60)
@@ -154,6 +162,7 @@ def test_a_list_that_never_stands_still_is_told(paging: Paging, reading: Make) -
         restless.read()
 
 
+@pytest.mark.fault("The pages of a list go round", "The run fails with the address instead of reading for ever.")
 @pytest.mark.parametrize(
     ("paging", "answers"),
     [
@@ -195,6 +204,7 @@ def test_a_server_that_gives_one_record_a_page_loses_none_by_an_offset(reading: 
         slow.read()
 
 
+@pytest.mark.fault("The next page's address is on another server", "It is not asked, and gets no key; the run fails.")
 def test_a_next_page_on_another_server_gets_no_key(reading: Make, scripted: Scripted) -> None:
     elsewhere = reading(NextUrl(), 0)
     for url in ("http://127.0.0.1:9/elsewhere", "//127.0.0.1:9/elsewhere", f"{scripted.url}0/things"):

@@ -83,6 +83,10 @@ def test_nothing_missing_is_zero_and_says_so(shop: str, query: Query) -> None:
     assert "nothing is missing" in done.stdout
 
 
+@pytest.mark.fault(
+    "Records are missing from raw",
+    "The reconciliation finds, counts and fetches them; raw is whole again.",
+)
 def test_what_was_taken_out_of_raw_is_found_counted_and_fetched(shop: str, execute: Any, query: Query) -> None:
     whole: dict[str, list[Any]] = {}
     tables = (
@@ -141,6 +145,7 @@ def test_it_is_shown_by_the_scorecard_and_the_exporter(clean_warehouse: str, sho
     assert (shown["stripe"].value, shown["stripe"].status) == (None, "unknown")
 
 
+@pytest.mark.fault("An amount in raw is not the source's", "The reconciliation reports its day and both sums.")
 @pytest.mark.parametrize(
     ("source", "stream", "amount", "spoiled"),
     [
@@ -200,6 +205,10 @@ def test_what_broke_its_contract_is_in_quarantine_and_not_missing(shop: str, exe
     assert wrong(of(reconcile("shopify", ["products"]), "products")) == {"in_quarantine": 1}
 
 
+@pytest.mark.fault(
+    "Records change while they are reconciled",
+    "Nothing is called missing that is not, and nothing is missed.",
+)
 def test_a_shop_that_lives_on_while_it_is_compared_misses_nothing(
     shop: str, world: World, execute: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,6 +241,7 @@ def test_only_the_days_that_were_asked_for_are_compared(shop: str, world: World,
     assert [(it.day, it.source_records, it.raw_records) for it in found.days] == [(day, len(mine), 0)]
 
 
+@pytest.mark.fault("A file was never loaded", "The reconciliation finds it by its name and loads it.")
 def test_a_file_that_is_not_loaded_is_found_and_loaded(
     clean_warehouse: str, execute: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

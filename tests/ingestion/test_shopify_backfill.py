@@ -113,6 +113,10 @@ def test_after_a_sync_a_backfill_stores_nothing_twice(
         assert found.result.counts.already_there == len(getattr(world, stream))
 
 
+@pytest.mark.fault(
+    "More of Shopify's bulk operations are begun than may run at once",
+    "The windows wait for their turn; everything is in.",
+)
 def test_more_windows_than_operations_may_run_at_once_wait_for_their_turn(
     clean_warehouse: str, world: World, shop: str, query: Query
 ) -> None:
@@ -120,6 +124,10 @@ def test_more_windows_than_operations_may_run_at_once_wait_for_their_turn(
     assert query("select count(distinct record_key) from raw.shopify_orders") == [(len(world.orders),)]
 
 
+@pytest.mark.fault(
+    "A bulk operation is busy, fails or expires, or its file is short, cut or not to be had for a while",
+    "It is waited for, begun again or fetched again; everything is in, once.",
+)
 @pytest.mark.parametrize(
     ("fault", "begun"),
     [
@@ -145,6 +153,10 @@ def test_what_may_pass_is_tried_again_and_all_is_there(
     assert len(operations(shop)) == begun
 
 
+@pytest.mark.fault(
+    "A bulk operation is denied or canceled, fails or comes short each time",
+    "The window fails with the reason within its bounds; the next run ends it.",
+)
 @pytest.mark.parametrize(
     ("fault", "told"),
     [
@@ -174,6 +186,10 @@ class Killed(Exception):
     pass
 
 
+@pytest.mark.fault(
+    "A backfill is killed while it waits for a bulk operation",
+    "The next run goes on with that operation; none is begun in vain.",
+)
 def test_a_run_that_is_killed_while_it_waits_finds_its_operation_again(
     clean_warehouse: str, world: World, shop: str, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,6 +209,10 @@ def test_a_run_that_is_killed_while_it_waits_finds_its_operation_again(
     assert query("select count(*) from raw.shopify_orders") == [(len(world.orders),)]
 
 
+@pytest.mark.fault(
+    "A backfill is killed before it could note the bulk operation that it began",
+    "The operation is known by its query and taken up.",
+)
 def test_an_operation_that_was_begun_and_not_noted_is_known_by_its_query(
     clean_warehouse: str, world: World, shop: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,6 +224,10 @@ def test_an_operation_that_was_begun_and_not_noted_is_known_by_its_query(
     assert len(operations(shop)) == 1
 
 
+@pytest.mark.fault(
+    "A backfill is killed within the file of a bulk operation",
+    "The next run goes on behind what is in; nothing comes twice.",
+)
 def test_a_run_that_is_killed_within_the_file_goes_on_behind_what_is_in(
     clean_warehouse: str, world: World, shop: str, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -231,6 +255,7 @@ def test_a_run_that_is_killed_within_the_file_goes_on_behind_what_is_in(
     assert len(operations(shop)) == 1
 
 
+@pytest.mark.fault("An order changes while a bulk operation reads it", "Its newest state is what stands.")
 def test_a_change_while_the_operation_runs_ends_with_the_newest_state(
     clean_warehouse: str, world: World, shop: str, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -291,6 +316,10 @@ def test_parts_are_joined_in_their_order_wherever_they_stand_and_bytes_stay(scri
     assert [asked.headers.get("X-Shopify-Access-Token") for asked in scripted.asked] == [None]
 
 
+@pytest.mark.fault(
+    "The file of a bulk operation ends within a line, or has parts of a record that it lacks",
+    "Nothing of it is taken.",
+)
 @pytest.mark.parametrize(
     ("lines", "told"),
     [

@@ -16,10 +16,15 @@ from tests.conftest import ROOT
 PAGE = ROOT / "docs" / "adding-a-source.md"
 
 
+def example() -> dict[str, str]:
+    """What the page says of each file, by its path."""
+    return dict(re.findall(r'^```\w+ title="(\S+)"\n(.*?)^```$', PAGE.read_text(), re.MULTILINE | re.DOTALL))
+
+
 def write_example(folder: Path, patch: pytest.MonkeyPatch) -> str:
     """The example's source, `helpdesk` with its `tickets`, in `folder`; what the page puts into pipeline.yml."""
-    blocks = dict(re.findall(r'^```\w+ title="(\S+)"\n(.*?)^```$', PAGE.read_text(), re.MULTILINE | re.DOTALL))
-    block: str = blocks.pop("pipeline.yml")
+    blocks = example()
+    block = blocks.pop("pipeline.yml")
     for name, text in blocks.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
@@ -179,6 +180,7 @@ def test_a_full_disk_fails_the_run_and_loses_nothing(clean_warehouse: str, numbe
     "A file of the database cannot grow: its file system refuses a write",
     "The run fails with Postgres' reason; nothing of the batch is kept, and the next run goes on.",
 )
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux lets one process limit another's files")
 def test_a_file_that_cannot_grow_fails_the_run_and_loses_nothing(
     clean_warehouse: str, numbers: Numbers, query: Query
 ) -> None:
@@ -228,13 +230,14 @@ def execute(url: str, statements: str) -> None:
 
 def limit_files_of(pid: int, size: int) -> None:
     """No file of that process may grow beyond `size` bytes. Done as the account that it runs as: no other may."""
-    owner = Path(f"/proc/{pid}").stat()
+    owner = psutil.Process(pid)
+    user, group = owner.uids().real, owner.gids().real
     child = os.fork()
     if child == 0:
         try:
             if os.geteuid() == 0:
-                os.setresgid(*[owner.st_gid] * 3)
-                os.setresuid(*[owner.st_uid] * 3)
+                os.setresgid(*[group] * 3)
+                os.setresuid(*[user] * 3)
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, size))
             os._exit(0)
         finally:

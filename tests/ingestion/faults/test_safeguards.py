@@ -34,9 +34,9 @@ class Safeguard(NamedTuple):
 BATCH, RULES, WINDOW = (
     f"tests/{name}.py::" for name in ("warehouse/test_batch", "ingestion/test_rules", "ingestion/test_window")
 )
-HTTP, EMAIL, APP, EXPORTS, KAFKA, WEBHOOKS = (
+HTTP, EMAIL, APP, EXPORTS, KAFKA, WEBHOOKS, BACKFILL = (
     f"tests/ingestion/test_{name}.py::"
-    for name in ("http", "email", "app_database", "google_analytics", "kafka", "webhooks")
+    for name in ("http", "email", "app_database", "google_analytics", "kafka", "webhooks", "backfill")
 )
 SAFEGUARDS = [
     Safeguard(
@@ -94,6 +94,48 @@ SAFEGUARDS = [
         "if (found := self._committed(batch.load_id)) is not None:",
         "if (found := self._committed(batch.load_id)) is not None and not found:",
         BATCH + "test_rule_1_a_batch_whose_commit_reply_was_lost_is_not_written_twice",
+    ),
+    Safeguard(
+        "the second try to commit a batch",
+        "warehouse/writer.py",
+        "if attempt == COMMIT_ATTEMPTS: raise self._failed(error) from error time.sleep",
+        "if attempt:\n                    raise self._failed(error) from error\n                time.sleep",
+        BATCH + "test_rule_1_a_connection_lost_before_the_commit_writes_the_batch_again",
+    ),
+    Safeguard(
+        "the lock of a backfill's window",
+        "warehouse/windows.py",
+        'return f"{self.source}.{self.stream}, window {self.window[1]} of backfill {self.window[0]}"',
+        'return f"{uuid.uuid4()}"',
+        BACKFILL + "test_a_window_has_one_writer_and_a_fence",
+    ),
+    Safeguard(
+        "the fence of a backfill's window",
+        "warehouse/batch.py",
+        "backfill_id = %s and number = %s and fence = %s",
+        "backfill_id = %s and number = %s and fence >= %s",
+        BACKFILL + "test_a_window_has_one_writer_and_a_fence",
+    ),
+    Safeguard(
+        "the second try to fetch an object of S3",
+        "ingestion/s3.py",
+        "if attempt == self._http.attempts:",
+        "if attempt:",
+        EXPORTS + "test_a_busy_or_breaking_bucket_is_tried_again_and_not_for_ever",
+    ),
+    Safeguard(
+        "the second try to fetch a file by SFTP",
+        "ingestion/sftp.py",
+        "tired = attempt == attempts or",
+        "tired = attempt > 0 or",
+        EMAIL + "test_a_transfer_that_breaks_is_tried_again",
+    ),
+    Safeguard(
+        "the second look at the record before an offset",
+        "ingestion/paging.py",
+        'if not answer.records or key_of(answer.records[0]) != cursor["after"]:',
+        "if not answer.records:",
+        "tests/ingestion/test_paging.py::test_a_record_that_leaves_while_the_list_is_counted_makes_no_other_slip",
     ),
     Safeguard(
         "the batch's one transaction",
