@@ -27,7 +27,7 @@ from tests.ingestion.paged_api import Listed, PagedApi
 from tests.ingestion.scripted import Answer, Asked
 from tests.ingestion.written import write_example, write_new
 
-MOVES = "a list that only counts and never stands still is told (test_paging.py, where it stands still in the end too)"
+MOVES = "a list that only counts is read again while it moves, and one that never stands still is told (test_paging.py)"
 FORMATS = {"date-time": T0.isoformat(), "date": f"{T0:%Y-%m-%d}", "email": "a@example.com", "uri": "https://a.example"}
 VALUES = {"string": "text", "integer": 1, "number": 1, "boolean": True, "array": [], "null": None}
 
