@@ -6,12 +6,14 @@ import ast
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ingestion.catalog import check_names, contract_of, source_class
+from ingestion.source import Context
 from ingestion.sources import csv_upload
-from settings import HeadwaterError, load_pipeline
+from settings import HeadwaterError, SettingsError, SourceSettings, load_pipeline
 from tests.conftest import ROOT
 from tests.ingestion.conftest import SHOP, Query
 from tests.ingestion.written import example
@@ -57,6 +59,25 @@ def test_two_sources_of_one_type_may_have_streams_of_one_name(tmp_path: Path, mo
         path.write_text(json.dumps({"type": "object", "required": [required], "properties": {required: {}}}))
     assert contract_of("uploads", "csv_upload", "costs").check(b'{"sku": 1}').errors == []
     assert contract_of("partner", "csv_upload", "costs").check(b'{"ean": 1}').errors == []
+
+
+UPLOADS = {"streams": {"things": {"columns": ["id"], "key": ["id"]}}}
+
+
+@pytest.mark.parametrize(
+    ("source_type", "setting", "options"),
+    [
+        *(("shopify", "ACCESS_TOKEN", {}), ("stripe", "API_KEY", {}), ("google_analytics", "S3_URL", {})),
+        *(("email", "SFTP_URL", {}), ("csv_upload", "FOLDER_URL", UPLOADS), ("app_database", "DATABASE_URL", {})),
+    ],
+)
+def test_a_second_source_of_a_type_has_settings_of_its_own_name(
+    source_type: str, setting: str, options: dict[str, Any]
+) -> None:
+    block = {"schedule": "0 2 * * *", "freshness": "26h", "streams": {"things": None}, "options": options}
+    context = Context("outlet", SourceSettings.model_validate({**block, "type": source_type}))
+    with pytest.raises(SettingsError, match=f"^OUTLET_{setting} is not set"):
+        source_class(source_type)(context)
 
 
 def test_a_type_that_no_file_has_is_told_with_the_known_ones() -> None:
