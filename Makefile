@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv/bin
 COMPOSE := $(PYTHON) docker/compose.py
+JOBS ?= auto
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev demo local stop migrate test test-soak test-compose metrics faults bench new-source lint format lock up down clean
@@ -28,8 +29,8 @@ stop: ## end what `make local` started
 migrate: install ## bring the warehouse at WAREHOUSE_URL up to date
 	@$(VENV)/python -m warehouse migrate
 
-test: install-dev ## unit, embedded-Postgres and end-to-end tests
-	@$(VENV)/python -m pytest
+test: install-dev ## unit, embedded-Postgres and end-to-end tests, a file to a worker; JOBS=1 runs them one by one
+	@$(VENV)/python -m pytest --numprocesses $(JOBS) --dist loadfile
 
 test-soak: install-dev ## kill every sync at every point; live hundreds of random lives (20 minutes at most)
 	@seq $$(nproc) | xargs -P 0 -I SHARE env HEADWATER_SOAK=SHARE/$$(nproc) \
