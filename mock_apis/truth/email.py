@@ -36,6 +36,7 @@ def campaign_row(
     count = {kind: len(reached[kind]) for kind in ("sent", "bounce", "open", "click", "unsubscribe")}
     delivered = count["sent"] - count["bounce"]
     net = sum(sale.total.net for sale in won)
+    buyers = {address(sale.order.email) for sale in won}
     first_net = sum(sale.total.net for sale in opened)
     return {
         "campaign_id": campaign.id,
@@ -52,9 +53,9 @@ def campaign_row(
         "click_rate": rate(count["click"], delivered),
         "orders": len(won),
         "attributed_net_sales": text(net),
-        "conversion_rate": rate(len(won), delivered),
+        "conversion_rate": rate(len(buyers), delivered),
         "return_on_investment": rate(net - campaign.cost, campaign.cost),
-        "converted": len({address(sale.order.email) for sale in won}),
+        "converted": len(buyers),
         "first_touch_orders": len(opened),
         "first_touch_net_sales": text(first_net),
         "first_touch_return_on_investment": rate(first_net - campaign.cost, campaign.cost),

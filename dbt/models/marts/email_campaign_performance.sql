@@ -47,7 +47,7 @@ final as (
         {{ rate('clicked', 'delivered') }} as click_rate,
         orders,
         {{ to_shop_currency('net_minor') }} as attributed_net_sales,
-        {{ rate('orders', 'delivered') }} as conversion_rate,
+        {{ rate('converted', 'delivered') }} as conversion_rate,
         {{ rate('net_minor - cost_minor', 'cost_minor') }} as return_on_investment,
         converted,
         first_touch_orders,
