@@ -12,13 +12,13 @@ import pytest
 
 from ingestion import stripe_stream
 from ingestion.stripe_stream import EventedStream
-from ingestion.webhooks.apply import _Step
 from ingestion.window import WindowedStream
 from settings import SourceSettings
 from tests.ingestion.machine.bench import Bench
 from tests.ingestion.machine.seams import Fault
 from tests.ingestion.machine.stripe_machine import DAY, MINUTE, StripeMachine
 from warehouse import batch
+from warehouse.known import CurrentRow, Known
 
 MAIL = "a@example.com"
 Story = Callable[[StripeMachine], None]
@@ -138,9 +138,13 @@ def _bookmark_first(patch: pytest.MonkeyPatch, url: str) -> None:
 
 
 def _skip_the_same_second(patch: pytest.MonkeyPatch, _url: str) -> None:
-    known = _Step._known
+    current = Known.current
     tick = timedelta(microseconds=1)
-    patch.setattr(_Step, "_known", lambda self, keys: {key: at + tick for key, at in known(self, keys).items()})
+
+    def a_little_newer(known: Known, keys: list[str]) -> dict[str, CurrentRow]:
+        return {key: row._replace(version=row.version + tick) for key, row in current(known, keys).items()}
+
+    patch.setattr(Known, "current", a_little_newer)
 
 
 def _one_hash(patch: pytest.MonkeyPatch, _url: str) -> None:
