@@ -31,7 +31,7 @@ def reconcile() -> None:
 
         results = run(source, newest_days=NEWEST_DAYS)
         wrong = [f"{it.stream}: {it.left} records stay missing or different" for it in results if it.left]
-        wrong += [f"{it.stream}: {it.error}" for it in results if it.error and it.reconcilable]
+        wrong += [f"{it.stream}: {it.error}" for it in results if it.error and not it.not_reconcilable]
         if wrong:
             raise HeadwaterError(f"{source}: {'; '.join(wrong)}. See ops.reconciliations.")
         return {it.stream: it.missing for it in results if not it.error}

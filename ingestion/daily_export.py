@@ -16,17 +16,19 @@ listed, not only the last days.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import BinaryIO, ClassVar, cast
 
 from ingestion import ndjson_files
 from ingestion.contracts import decoded
-from ingestion.export_days import Day, days_of
+from ingestion.export_days import Day, days_of, midnight
 from ingestion.file_pages import FilePages
 from ingestion.files import BrokenFile, FetchFailed, complete_up_to
+from ingestion.inventory import Item
 from ingestion.ndjson_files import Line
 from ingestion.present_keys import PresentKeys
 from ingestion.s3 import Changed, S3Folder, S3Object
@@ -49,6 +51,7 @@ class DailyExport(Stream):
 
     prefix: ClassVar[str]
     version_field = "its object's time of change"
+    refetch_at_once = 10_000  # each time, the objects of their days are read
 
     def __init__(self, context: Context, folder: S3Folder):
         super().__init__(context)
@@ -156,6 +159,56 @@ class DailyExport(Stream):
                         if pages.add(Record(data, version, True, f"{day.prefix}: not there any more")):
                             yield pages.page(self._bookmark(pages))
         self._open.discard(day.name)
+
+    def inventory(self, start: datetime | None, end: datetime) -> Iterator[Item]:
+        """The rows of every object of these days, each object read whole.
+
+        Of an object that is loaded by its name and ETag the keys are compared, of another one the bytes too. One that
+        came after the last sync is the next one's affair.
+        """
+        watermark = self._known.watermark()
+        first = "" if start is None else f"{start:%Y%m%d}"
+        for day in days_of(self._folder.listing(self.prefix, f"{self.prefix}{first}"), self.prefix).values():
+            when = midnight(day.name)
+            if (start and when < start) or when > end:
+                continue
+            loaded = self._known.objects([it.name for it in day.shards])
+            for shard, line in self._rows_of(day):
+                is_new = watermark is None or shard.modified > watermark
+                content = "" if (shard.name, shard.etag) in loaded else hashlib.sha256(line.data).hexdigest()
+                if key := self._key(line.data):
+                    came = shard.modified if is_new else None
+                    yield Item(key, came or when, updated_at=came, content=content, day=when.date())
+
+    def item_of(self, record: bytes) -> Item | None:
+        key = self._key(record)
+        if not key:
+            return None
+        when = midnight(key[:8])
+        return Item(key, when, content=hashlib.sha256(record).hexdigest(), day=when.date())
+
+    def refetched(self, keys: Sequence[str], end: datetime) -> Iterator[Record]:
+        wanted = set(keys)
+        for name in sorted({key[:8] for key in wanted}):
+            prefix = f"{self.prefix}{name}"
+            for day in days_of(self._folder.listing(prefix), self.prefix).values():
+                for shard, line in self._rows_of(day):
+                    if self._key(line.data) in wanted:
+                        yield Record(line.data, shard.modified, origin=f"{shard.name}, line {line.number}")
+
+    def _rows_of(self, day: Day) -> Iterator[tuple[S3Object, Line]]:
+        """In the order in which a sync reads them, so that the last row of a key is the one that stands."""
+        with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as temporary:
+            content = cast(BinaryIO, temporary)
+            for shard in sorted(day.shards, key=lambda it: (it.modified, it.name)):
+                try:
+                    self._folder.fetch(shard, content)
+                    ndjson_files.check(content, shard.name)
+                except Changed:
+                    log.info("%s was written anew while it was compared: left out.", shard.name)
+                    continue
+                for line in ndjson_files.lines(content):
+                    yield shard, line
 
     def _key(self, line: bytes) -> str:
         """The key of a line, as its record will have it; empty when it has none."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from ingestion.s3 import S3Object
 
@@ -49,3 +49,8 @@ def days_of(objects: Iterable[S3Object], prefix: str) -> dict[str, Day]:
         else:
             day.marker = it
     return {name: day for name, day in days.items() if day.shards}
+
+
+def midnight(day: str) -> datetime:
+    """When a day begins that is written as YYYYMMDD, as if its time zone were UTC."""
+    return datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC)

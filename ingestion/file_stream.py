@@ -40,6 +40,7 @@ from ingestion.inventory import Item
 from ingestion.source import Context, Page, Record, State, Stream
 from settings import HeadwaterError, SettingsError
 from warehouse.batch import LoadedFile
+from warehouse.known import Known
 
 PAGE_ROWS = 1_000
 SETTLE_SECONDS = 2.0
@@ -66,7 +67,7 @@ class CsvStream(Stream):
 
     def __init__(self, context: Context, place: Place, settle: float):
         super().__init__(context)
-        self._place, self._settle = place, settle
+        self._place, self._settle, self._known = place, settle, cast(Known, context.known)
         self._same: list[RemoteFile] = []
         self._watermark: str | None = None
         self._given: set[str] = set()  # of this run: what is not committed yet is not in ops.files
@@ -128,7 +129,7 @@ class CsvStream(Stream):
             fetched = self._place.fetch(self.folder, file.listed.name, content)
             if not file.is_whole(fetched):
                 raise _Changing
-            known = fetched.sha256 in self._given or self.context.knows_file(fetched.sha256)
+            known = fetched.sha256 in self._given or self._known.has_content(fetched.sha256)
             if known:
                 self._same = [*self._same, fetched.before][-REMEMBERED:]
                 if not self._went_back(path, fetched):
@@ -174,7 +175,7 @@ class CsvStream(Stream):
     def _has_content(self, file: RemoteFile) -> bool:
         with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as temporary:
             fetched = self._place.fetch(self.folder, file.name, cast(BinaryIO, temporary))
-            return self.context.knows_file(fetched.sha256)
+            return self._known.has_content(fetched.sha256)
 
     def _bookmark(self, half: dict[str, Any] | None) -> State:
         state = {"file": half, "same": [list(file) for file in self._same], "watermark": self._watermark}
@@ -185,7 +186,7 @@ class CsvStream(Stream):
 
     def _loaded(self, files: Iterable[RemoteFile]) -> set[RemoteFile]:
         listed = {(self._path(file), file.size, file.modified): file for file in files}
-        found = self.context.loaded_files([path for path, _, _ in listed])
+        found = self._known.loaded_files([path for path, _, _ in listed])
         loaded = {listed.get((path, size, int(modified_at.timestamp()))) for path, size, modified_at in found}
         return {file for file in loaded if file} | (set(self._same) & set(listed.values()))
 

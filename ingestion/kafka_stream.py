@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
+from ingestion.contracts import decoded
+from ingestion.inventory import Item
 from ingestion.kafka_clock import PartitionClock
 from ingestion.kafka_topic import Arrived, Bounds, Topic
 from ingestion.records import GONE
@@ -19,6 +22,7 @@ from settings import HeadwaterError
 
 PAGE_RECORDS = 1_000
 PAGE_BYTES = 4_000_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +50,8 @@ class Place:
 class KafkaStream(Stream):
     """See ingestion/sources/kafka.py; `key_field`, `version_field` are None where the message's own serve."""
 
+    forgets = True
+    refetch_at_once = 10_000  # each time, the topic is read
     no_backfill = "a sync reads on from its offset through all that the topic still holds"
 
     def __init__(
@@ -82,6 +88,56 @@ class KafkaStream(Stream):
             yield from self._read(topic, self._places(state))
         finally:
             topic.close()
+
+    def inventory(self, start: datetime | None, end: datetime) -> Iterator[Item]:
+        """The newest message of each key, of those before the bookmark that the topic still holds.
+
+        Two of one time by a `version` field have no order but their log's, so then their bytes are not compared.
+        """
+        for record, kind in self._retained():
+            key, version = self._named(record)
+            if key and version and (start is None or version >= start):
+                content = "" if record.deleted else self._content(record.data)
+                yield Item(key, version, kind=kind, updated_at=version, content=content, deleted=record.deleted)
+
+    def item_of(self, record: bytes) -> Item | None:
+        return Item("", _EPOCH, content=self._content(record))
+
+    def refetched(self, keys: Sequence[str], end: datetime) -> Iterator[Record]:
+        """All that the topic holds of them, in its order: their history is to be whole too."""
+        wanted = set(keys)
+        yield from (record for record, _ in self._retained() if self._named(record)[0] in wanted)
+
+    def _retained(self) -> Iterator[tuple[Record, str]]:
+        """The messages before the bookmark that are there, each with the partition and range of offsets it is in."""
+        assert self.context.known is not None  # a reconciliation lends it
+        places = self._places(self.context.known.bookmark())
+        topic = Topic(self.context.source, self.topic, self.context.settings.http, self._stopped)
+        try:
+            bounds = topic.bounds()
+            self._check(topic, places, bounds)
+            lows = {number: bounds[number].low for number, place in places.items() if bounds[number].low < place.next}
+            ends = {number: places[number].next for number in lows}
+            again = {number: Place(low, None, PartitionClock()) for number, low in lows.items()}
+            for message in topic.messages(lows, ends):
+                number = message.partition
+                range_read = f"partition {number}, offsets {lows[number]} to {ends[number] - 1}"
+                yield self._record(message, again[number]), range_read
+        finally:
+            topic.close()
+
+    def _named(self, record: Record) -> tuple[str, datetime | None]:
+        """Key and version, as its row will have them; "" or None where there is none."""
+        if record.key and record.version:
+            return record.key, record.version
+        try:
+            document = decoded(record.data)
+            return record.key or self.key_of(document), record.version or self.version_of(document)
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+            return "", None
+
+    def _content(self, data: bytes) -> str:
+        return hashlib.sha256(data).hexdigest() if self._by_timestamp else ""
 
     def _places(self, state: State) -> dict[int, Place]:
         if state and state["topic"] != self.topic:

@@ -14,6 +14,7 @@ from ingestion.reconcile import reconcile as run_reconcile
 from settings import HeadwaterError, load_pipeline
 
 SHOWN_DAYS = 10
+CANNOT = 3  # a shell's 2 is a wrong word on the command line
 
 
 def reconcile(
@@ -27,7 +28,10 @@ def reconcile(
     ] = None,
     repair: Annotated[bool, typer.Option(help="Fetch what is missing or different.")] = True,
 ) -> None:
-    """Compare what SOURCE has with raw, by key and by day; exit 1 when something stays wrong or cannot be compared."""
+    """Compare what SOURCE has with raw, by key and by day.
+
+    Exit 1 when something stays wrong or could not be compared, 3 when only streams are left over that never can be.
+    """
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     pipeline = load_pipeline()
     try:
@@ -40,14 +44,16 @@ def reconcile(
     results = run_reconcile(source, streams, first_day=_day(first), last_day=_day(last), repair=repair)
     for each in results:
         _show(each)
-    if any(each.left or (each.error and each.reconcilable) for each in results):
+    if any(each.left or (each.error and not each.not_reconcilable) for each in results):
         raise typer.Exit(1)
+    if any(each.not_reconcilable for each in results):
+        raise typer.Exit(CANNOT)
 
 
 def _show(found: Reconciled) -> None:
     name = f"{found.source}.{found.stream}"
     if found.error:
-        typer.echo(found.error if not found.reconcilable else f"{name}: failed: {found.error}", err=True)
+        typer.echo(found.error if found.not_reconcilable else f"{name}: failed: {found.error}", err=True)
         return
     parts = [f"{found.at_source} at the source, {found.in_raw} in raw"]
     if found.missing or found.differing:

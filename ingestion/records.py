@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from ingestion.contracts import Contract, Verdict, has_lone_surrogates
@@ -21,10 +21,16 @@ class ContractBroken(HeadwaterError):
 
 
 class Intake:
-    """Takes the records of one batch in, as the contract and the stream's policy say."""
+    """Takes the records of one batch in, as the contract and the stream's policy say.
 
-    def __init__(self, stream: Stream, contract: Contract, policy: Policy):
+    `deletions` are the versions, by key, of those that raw holds as deleted: a record wins over its own.
+    """
+
+    def __init__(
+        self, stream: Stream, contract: Contract, policy: Policy, deletions: Mapping[str, datetime] | None = None
+    ):
         self._stream, self._contract, self._policy = stream, contract, policy
+        self._deletions = deletions or {}
         self._rows: list[RawRow] = []
         self._rejects: list[Reject] = []
         self._skipped = 0
@@ -33,6 +39,9 @@ class Intake:
         """Check it; `origin` where its own is not known. Raises ContractBroken when the policy is `stop`."""
         checked = check_record(record, self._stream, self._contract, extracted_at)
         if isinstance(checked, RawRow):
+            deletion = self._deletions.get(checked.key)
+            if deletion and not checked.deleted:
+                checked = checked._replace(version=max(checked.version, deletion + timedelta(microseconds=1)))
             self._rows.append(checked)
         elif self._policy == "stop":
             raise ContractBroken(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import islice
 
 from ingestion.catalog import contract_of
 from ingestion.records import Intake
@@ -19,7 +20,7 @@ AT_ONCE = 100
 def repair_records(
     inventories: Inventories, source: str, stream: Stream, end: datetime, pipeline: Pipeline, url: str | None
 ) -> Iterator[list[str]]:
-    """Fetch the wanted keys, a batch at a time; give each batch's keys once it is committed.
+    """Fetch the wanted keys, a few batches at a time; give the keys once what came of them is committed.
 
     The bookmark stays as it is. Raises HeadwaterError; StreamBusy when a sync of the stream runs.
     """
@@ -28,12 +29,16 @@ def repair_records(
     policy = settings.stream(stream.name).on_reject
     after, origin = "", f"reconciliation up to {end:%Y-%m-%dT%H:%M:%SZ}"
     with StreamWriter(source, stream.name, url, kind="reconciliation") as writer:
-        while keys := inventories.wanted(after, AT_ONCE):
-            extracted_at = datetime.now(UTC)
-            intake = Intake(stream, contract, policy)
-            for record in stream.refetched(keys, end):
-                intake.add(record, extracted_at, origin)
-            writer.commit(intake.batch(writer.state, origin))
+        while keys := inventories.wanted(after, stream.refetch_at_once):
+            # A source that forgets tells of deletions itself, and each in its order.
+            deletions = {} if stream.forgets else inventories.deletions(keys)
+            fetched = iter(stream.refetched(keys, end))
+            while records := list(islice(fetched, AT_ONCE)):
+                extracted_at = datetime.now(UTC)
+                intake = Intake(stream, contract, policy, deletions)
+                for record in records:
+                    intake.add(record, extracted_at, origin)
+                writer.commit(intake.batch(writer.state, origin))
             yield keys
             after = keys[-1]
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Literal
 from urllib.parse import urljoin
 
 import msgspec
 
+from ingestion.contracts import decoded
 from ingestion.cut import at, elements
 from ingestion.http import HttpClient, HttpError
+from ingestion.inventory import Item, fingerprint
 from ingestion.paging import Answer, Cursor, Moved, Paging
 from ingestion.source import BaseSource, Context, Record, Stream
 from ingestion.window import Window, WindowedStream, WindowPage
@@ -47,10 +49,12 @@ class RestStream(WindowedStream):
     """What every query has, such as the order: a list should be sorted by what changes last, or by id."""
     clock_path: ClassVar[str] = ""
     """A cheap address to ask for the server's clock (the Date header); the list itself when there is none."""
+    refetch_at_once = 10_000  # each time, the list is read
 
     def __init__(self, context: Context, http: HttpClient):
         super().__init__(context)
         self.http = http
+        self._compared_from: datetime | None = None
 
     def params(self, window: Window) -> Mapping[str, Any]:
         """The query of a window, without what says which page."""
@@ -85,6 +89,29 @@ class RestStream(WindowedStream):
             f"{self._place} moved each of the {READS} times that it was read: run again when less changes, or"
             " declare an order and an upper bound (until_param) that keep it still."
         )
+
+    def inventory(self, start: datetime | None, end: datetime) -> Iterator[Item]:
+        """The list once more: what changed from `start` on, counted by the day of its change, and what it says."""
+        self._compared_from = start
+        for page in self.pages(Window(start, self.source_now()), None):
+            for record in page.records:
+                if (item := self.item_of(record.data)) and (start is None or item.created_at >= start):
+                    yield item
+
+    def item_of(self, record: bytes) -> Item | None:
+        try:
+            document = decoded(record)
+            key, version = self.key_of(document), self.version_of(document)
+            gone = self.is_deleted(document)
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+            return None
+        return Item(key, version, updated_at=version, content=fingerprint(document), deleted=gone) if key else None
+
+    def refetched(self, keys: Sequence[str], end: datetime) -> Iterator[Record]:
+        """Out of the list again, since nothing says how the API gives one record alone."""
+        wanted = set(keys)
+        for page in self.pages(Window(self._compared_from, self.source_now()), None):
+            yield from (record for record in page.records if self._key(record.data) in wanted)
 
     def _pages(self, window: Window, cursor: Any) -> Iterator[WindowPage]:
         loop, before = _Loop(), None

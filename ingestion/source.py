@@ -7,12 +7,12 @@ from `WindowedStream` (ingestion/window.py) and write only `pages`; the others (
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from ingestion.inventory import Item, NotReconcilable
+from ingestion.inventory import Changed, Item, NotReconcilable
 from settings import SourceSettings
 from warehouse.batch import LoadedFile
 from warehouse.known import Known
@@ -56,17 +56,14 @@ class Page:
 
 @dataclass(slots=True)
 class Context:
-    """What the loop lends a stream: its settings, and which files are loaded already.
+    """What the loop lends a stream: its settings, and what the warehouse has of it.
 
-    `knows_file` tells it of a content (SHA-256), `loaded_files` gives the (name, size, time of change) under which
-    files of these names were loaded, so that they need not be fetched to be known. `known` answers which objects are
-    loaded and what stands for a record (None outside of a sync).
+    `known` answers which files and objects are loaded and what stands for a record; it is None outside of a sync, a
+    backfill and a reconciliation.
     """
 
     source: str
     settings: SourceSettings
-    knows_file: Callable[[str], bool] = field(default=lambda _sha256: False)
-    loaded_files: Callable[[Sequence[str]], set[tuple[str, int, datetime]]] = field(default=lambda _names: set())
     known: Known | None = None
 
 
@@ -74,7 +71,9 @@ class Stream(ABC):
     """One raw table. `key` is the field that names a record; `version_field` the source's own time of its version.
 
     For a reconciliation: `in_files` when files are compared instead of records, `about_others` when its records name
-    those of other streams that raw must have too. `key_is_beside`: its records carry their key beside their bytes.
+    those of other streams that raw must have too, `forgets` when its source keeps records for a time only,
+    `refetch_at_once` how many keys `refetched` is given. `key_is_beside`: its records carry their key beside their
+    bytes.
     `no_backfill` says why a stream cannot be backfilled; it is empty for one that can.
     """
 
@@ -83,6 +82,8 @@ class Stream(ABC):
     version_field: str = "updated_at"
     in_files: ClassVar[bool] = False
     about_others: ClassVar[bool] = False
+    forgets: ClassVar[bool] = False
+    refetch_at_once: ClassVar[int] = 100
     key_is_beside: bool = False
     no_backfill: str = "every sync looks at all that its source has, so there is nothing more to be read"
 
@@ -114,19 +115,22 @@ class Stream(ABC):
         """
         raise NotImplementedError(f"{self.name}: {self.no_backfill}")
 
-    def inventory(self, start: datetime | None, end: datetime) -> Iterator[Item]:
+    def inventory(self, start: datetime | None, end: datetime) -> Iterator[Item | Changed]:
         """Everything the source has now that was created from `start` (None: ever) to `end`, as cheaply as it tells.
 
         A stream that can be reconciled writes this, and `item_of` and `refetched` unless it is `in_files`.
         """
-        raise NotReconcilable(f"{self.context.source}.{self.name} cannot be reconciled: its source does not list it.")
+        raise NotReconcilable(f"{self.context.source}.{self.name}", "its source does not list it")
 
     def item_of(self, record: bytes) -> Item | None:
         """The same of a record that raw holds; None when its bytes do not tell."""
         raise NotImplementedError(f"{self.name} has an inventory and no item_of")
 
     def refetched(self, keys: Sequence[str], end: datetime) -> Iterator[Record]:
-        """These records as they are now, in versions that win over what was known up to `end`; not those gone."""
+        """These records as they are now, in versions that win over what was known up to `end`; not those gone.
+
+        A version that raw's deletion of the record would win over is raised above it.
+        """
         raise NotImplementedError(f"{self.name} has an inventory and no refetched")
 
 

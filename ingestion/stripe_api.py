@@ -11,7 +11,6 @@ import msgspec
 
 from ingestion.cut import at, elements, members
 from ingestion.http import HttpClient, HttpError
-from ingestion.inventory import Item
 from ingestion.refetch import Change
 from ingestion.source import parse_time
 from settings import HeadwaterError, secret, setting
@@ -21,11 +20,6 @@ ADDRESS = "https://api.stripe.com"
 API_VERSION = "2026-10-28.endive"
 PAGE_SIZE = 100
 LONGEST_ID = 255
-
-STREAM_OF = {  # by what an id begins with
-    **{"ch": "charges", "py": "charges", "re": "refunds", "pyr": "refunds"},
-    **{"po": "payouts", "dp": "disputes", "du": "disputes"},
-}
 
 Cursor = dict[str, Any]  # {"after": the last object's id, "created": its time in Unix seconds}
 
@@ -37,15 +31,6 @@ class ListPage(NamedTuple):
 
     objects: list[bytes]
     cursor: Cursor | None
-
-
-class _Thing(msgspec.Struct):
-    id: str
-    created: int
-    amount: int | None = None
-    currency: str | None = None
-    type: str | None = None
-    source: str | None = None
 
 
 class StripeApi:
@@ -123,24 +108,6 @@ def newest_changes(events: list[bytes], noun: str) -> list[Change]:
         if isinstance(object_id, str):
             changes.setdefault(object_id, Change(object_id, created, event))
     return list(changes.values())
-
-
-def item_of(record: bytes, *, by_type: bool = False) -> Item | None:
-    """What a reconciliation compares of an object; None of one that is deleted or not what Stripe documents.
-
-    `by_type` is for balance transactions: summed by their type, and about the object that moved the balance.
-    """
-    try:
-        thing = msgspec.json.decode(record, type=_Thing)
-        created_at = parse_time(thing.created, "created")
-    except (ValueError, RecursionError):
-        return None
-    kind, source_of = "", None
-    if by_type:
-        kind = thing.type or ""
-        stream = STREAM_OF.get((thing.source or "").partition("_")[0])
-        source_of = (stream, thing.source) if stream and thing.source else None
-    return Item(thing.id, created_at, thing.amount, thing.currency or "", kind, source_of=source_of)
 
 
 def _cut(body: bytes, path: str) -> tuple[list[bytes], bool]:

@@ -11,11 +11,12 @@ from typing import Any, ClassVar
 import msgspec
 
 from ingestion.cut import at, members
-from ingestion.inventory import Item
+from ingestion.inventory import Changed, Item
 from ingestion.refetch import Change, Refetching
 from ingestion.side_by_side import side_by_side
 from ingestion.source import Context, Record
-from ingestion.stripe_api import StripeApi, item_of, newest_changes
+from ingestion.stripe_api import StripeApi, newest_changes
+from ingestion.stripe_inventory import Told
 from ingestion.window import BackfillPage, Window, WindowedStream, WindowPage
 from settings import HeadwaterError, SettingsError
 
@@ -31,6 +32,8 @@ class StripeStream(WindowedStream):
 
     path: ClassVar[str]
     version_field = "created"
+    told: ClassVar[Told] = Told()
+    """What a reconciliation compares of its objects."""
 
     def __init__(self, context: Context, api: StripeApi):
         super().__init__(context)
@@ -55,12 +58,12 @@ class StripeStream(WindowedStream):
         """The records of a backfill, each with its version where its own time does not tell it."""
         return records
 
-    def inventory(self, start: datetime | None, end: datetime) -> Iterator[Item]:
+    def inventory(self, start: datetime | None, end: datetime) -> Iterator[Item | Changed]:
         for objects, _ in self._api.list(self.path, start, end, None):
             yield from filter(None, map(self.item_of, objects))
 
     def item_of(self, record: bytes) -> Item | None:
-        return item_of(record)
+        return self.told.item_of(record)
 
     def refetched(self, keys: Sequence[str], end: datetime) -> Iterator[Record]:
         for body in side_by_side(lambda key: self._api.retrieve(self.path, key), keys, self._workers):
@@ -133,7 +136,7 @@ class EventedStream(StripeStream, Refetching):
         assert self.context.known is not None  # a backfill lends it
         keys = [_id(record.data) for record in records]
         current = self.context.known.current([key for key in keys if key])
-        synced = self.context.known.read_to_its_end()
+        synced = self.context.known.watermark() is not None
         found = []
         for key, record in zip(keys, records, strict=True):
             row = current.get(key)
@@ -147,6 +150,13 @@ class EventedStream(StripeStream, Refetching):
                 record = record._replace(version=row.version if same else as_of)
             found.append(record)
         return found
+
+    def inventory(self, start: datetime | None, end: datetime) -> Iterator[Item | Changed]:
+        """Then what changed after `end`, which the list shows already and only the next sync brings."""
+        yield from super().inventory(start, end)
+        for events, _ in self._api.list("events", end, self.source_now(), None, self.topics):
+            changes = newest_changes(events, self.noun)
+            yield from (Changed(change.object_id) for change in changes if change.changed_at > end)
 
     @classmethod
     def change_of(cls, topic: str, event: bytes, occurred_at: datetime) -> Change | None:

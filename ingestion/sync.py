@@ -75,7 +75,7 @@ def sync_stream(
     contract = contract_of(source, settings.type, stream)
     apply_before_sync(source, stream, pipeline=pipeline, url=url)
     with StreamWriter(source, stream, url) as writer:
-        context = Context(source, settings, writer.knows_file, writer.loaded_files, writer.known)
+        context = Context(source, settings, writer.known)
         built = source_class(settings.type)(context)
         try:
             reader = built.stream(stream)

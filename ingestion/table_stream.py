@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,10 +13,12 @@ from typing import Any, ClassVar
 import psycopg
 from psycopg import sql
 
+from ingestion.inventory import Item
 from ingestion.postgres import LostConnection, SourceDatabase
 from ingestion.source import Context, Page, Record, State, parse_time
 from ingestion.sweep import Finding, ListedRow, Sweep, SweepRefused
-from ingestion.tables import KEY, TIME, Options, Table, TableOptions, find_table, on, rows
+from ingestion.table_inventory import item_of, listed
+from ingestion.tables import KEY, TIME, Options, Table, TableOptions, find_table, in_utc, on, rows, time_of
 from ingestion.window import Window, WindowedStream, WindowPage
 from settings import HeadwaterError
 
@@ -47,7 +49,7 @@ class TableStream(WindowedStream):
     def version_of(self, record: dict[str, Any]) -> datetime:
         """A time without a zone is UTC, as it is where the database is asked in UTC."""
         value = record[self.version_field]
-        return parse_time(_in_utc(value) if isinstance(value, str) else value, self.version_field)
+        return parse_time(in_utc(value) if isinstance(value, str) else value, self.version_field)
 
     def read(self, state: State) -> Iterator[Page]:
         """The sweep, when it is due, before the window: all that raw is to hold by now is then in it."""
@@ -130,7 +132,7 @@ class TableStream(WindowedStream):
                 " or {row}.{time} = 'infinity', true) from {table} as {row} order by " + KEY + ' collate "C"',
             )
             listed = (
-                ListedRow(self._text(key), _time(at), settled)
+                ListedRow(self._text(key), time_of(at), settled)
                 for key, at, settled in rows(connection, listing, [start])
             )
             sweep.compare(listed, int(row[0]) if row else 0, known)
@@ -149,16 +151,31 @@ class TableStream(WindowedStream):
         gone = self.context.known.documents([each.key for each in findings if each.gone])
         deleted = [Record(data, version + TICK, deleted=True) for _, version, data in gone]
         missed = {each.key: each.beats for each in findings if not each.gone}
+        found = []
+        for data, key, at in self._rows_of(connection, table, list(missed)) if missed else ():
+            beats, version = missed[self._text(key)], time_of(at)
+            found.append(Record(data, max(version, beats + TICK) if beats and version else None))
+        return deleted + found
+
+    def _rows_of(self, connection: psycopg.Connection, table: Table, keys: Sequence[str]) -> Iterator[tuple[Any, ...]]:
         question = on(
             table,
             "select row_to_json({row}), " + KEY + ", " + TIME + " from {table} as {row}"
             " where {row}.{key} = any(%s::text[]::{key_type}[])",
         )
-        found = []
-        for data, key, at in rows(connection, question, [list(missed)]) if missed else ():
-            beats, version = missed[self._text(key)], _time(at)
-            found.append(Record(data, max(version, beats + TICK) if beats and version else None))
-        return deleted + found
+        return rows(connection, question, [list(keys)])
+
+    def inventory(self, start: datetime | None, end: datetime) -> Iterator[Item]:
+        with self._database.snapshot() as connection:
+            yield from listed(connection, self._find(connection), self.table, start)
+
+    def item_of(self, record: bytes) -> Item | None:
+        return item_of(record, self.table)
+
+    def refetched(self, keys: Sequence[str], end: datetime) -> Iterator[Record]:
+        with self._database.snapshot() as connection:
+            for data, _, _ in self._rows_of(connection, self._find(connection), keys):
+                yield Record(data)
 
     def _again(self, read: Callable[[], Iterator[Found]]) -> Iterator[Found]:
         """From its start, after a lost connection: what was given twice changes nothing."""
@@ -191,19 +208,3 @@ class TableStream(WindowedStream):
             raise HeadwaterError(
                 f"{self.context.source}.{self.name} has a key that is not UTF-8 ({key!r}), which cannot name a record."
             ) from error
-
-
-def _in_utc(time: str) -> str:
-    try:
-        parsed = datetime.fromisoformat(time)
-    except ValueError:
-        return time  # whoever parses it says what is wrong
-    return time if parsed.tzinfo else parsed.replace(tzinfo=UTC).isoformat()
-
-
-def _time(text: bytes | None) -> datetime | None:
-    """A row's time of change; None when it is no time that a record could have."""
-    try:
-        return parse_time(_in_utc((text or b"").decode()), "its time of change")
-    except ValueError:
-        return None

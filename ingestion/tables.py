@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, LiteralString, NamedTuple
 
 import psycopg
 from psycopg import sql
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ingestion.source import Context
+from ingestion.source import Context, parse_time
 from settings import HeadwaterError, SettingsError
 from settings.pipeline import Duration
 
@@ -20,16 +20,24 @@ FETCH_ROWS = 1_000
 # As the row's JSON has them, so that a key is the same text here and in raw.
 KEY: LiteralString = "to_json({row}.{key}) #>> '{{}}'"
 TIME: LiteralString = "to_json({row}.{time}) #>> '{{}}'"
+CREATED: LiteralString = "to_json({row}.{created}) #>> '{{}}'"
 
 
 class TableOptions(BaseModel):
-    """One table. `table` may name its schema (`billing.accounts`); the stream's name in `public` without it."""
+    """One table. `table` may name its schema (`billing.accounts`); the stream's name in `public` without it.
+
+    For a reconciliation: rows are counted on the day of `created_at` (of their change without it), and `amount` is
+    summed by `currency`, where there are such columns.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     table: Annotated[str, Field(pattern=r"^[^.]+(\.[^.]+)?$")] | None = None
     key: str = "id"
     updated_at: str = "updated_at"
+    created_at: str | None = None
+    amount: str | None = None
+    currency: str | None = None
 
 
 class Options(BaseModel):
@@ -58,13 +66,15 @@ def options_of(context: Context) -> Options:
 
 
 class Table(NamedTuple):
-    """A table that is there, with the SQL types of its two columns."""
+    """A table that is there, with the SQL types of its columns."""
 
     name: sql.Identifier
     key: sql.Identifier
     updated_at: sql.Identifier
     key_type: sql.SQL
     time_type: sql.SQL
+    created_at: sql.Identifier
+    created_type: sql.SQL
 
 
 def find_table(connection: psycopg.Connection, context: Context, stream: str, options: TableOptions) -> Table:
@@ -81,18 +91,22 @@ def find_table(connection: psycopg.Connection, context: Context, stream: str, op
     types = {column.decode(errors="replace"): kind.decode(errors="replace") for column, kind in found}
     if not types:
         raise HeadwaterError(f"{context.source} has no table {shown}; set {place}, or ask for its creation.")
-    for role, column in (("key", options.key), ("updated_at", options.updated_at)):
+    created_at = options.created_at or options.updated_at
+    named = {"key": options.key, "updated_at": options.updated_at, "created_at": created_at}
+    named |= {role: column for role in ("amount", "currency") if (column := getattr(options, role))}
+    for role, column in named.items():
         if column not in types:
             raise HeadwaterError(f"{shown} has no column {column}; it has: {', '.join(types)}. Set {role} of {place}.")
-    time_type = types[options.updated_at]
-    if not time_type.startswith(TIMES):
-        raise HeadwaterError(f"{shown}.{options.updated_at} is {time_type}, no time; set updated_at of {place}.")
+        if role.endswith("_at") and not types[column].startswith(TIMES):
+            raise HeadwaterError(f"{shown}.{column} is {types[column]}, no time; set {role} of {place}.")
     return Table(
         sql.Identifier(schema or "public", name),
         sql.Identifier(options.key),
         sql.Identifier(options.updated_at),
         sql.SQL(types[options.key]),  # by the database's own format_type
-        sql.SQL(time_type),
+        sql.SQL(types[options.updated_at]),
+        sql.Identifier(created_at),
+        sql.SQL(types[created_at]),
     )
 
 
@@ -105,7 +119,25 @@ def on(table: Table, question: LiteralString) -> sql.Composed:
         time=table.updated_at,
         key_type=table.key_type,
         time_type=table.time_type,
+        created=table.created_at,
+        created_type=table.created_type,
     )
+
+
+def time_of(text: bytes | None) -> datetime | None:
+    """A row's time, in UTC where it says nothing else; None when it is no time that a record could have."""
+    try:
+        return parse_time(in_utc((text or b"").decode()), "a time")
+    except ValueError:
+        return None
+
+
+def in_utc(time: str) -> str:
+    try:
+        parsed = datetime.fromisoformat(time)
+    except ValueError:
+        return time  # whoever parses it says what is wrong
+    return time if parsed.tzinfo else parsed.replace(tzinfo=UTC).isoformat()
 
 
 def rows(connection: psycopg.Connection, question: sql.Composable, values: Sequence[Any]) -> Iterator[tuple[Any, ...]]:

@@ -21,7 +21,10 @@ METRICS = {
 
 
 class Reconciliation(NamedTuple):
-    """What one stream had at its source and in raw, counted before anything was fetched."""
+    """What one stream had at its source and in raw, counted before anything was fetched.
+
+    `not_reconcilable` says why the source cannot be compared; nothing was counted then.
+    """
 
     source: str
     stream: str
@@ -31,6 +34,7 @@ class Reconciliation(NamedTuple):
     differing: int
     repaired: int
     finished_at: datetime
+    not_reconcilable: str | None = None
 
     @property
     def unrepaired(self) -> int:
@@ -41,7 +45,7 @@ def read_reconciliations(connection: psycopg.Connection, pipeline: Pipeline) -> 
     """In the order of pipeline.yml; a stream that was never compared has none."""
     rows = connection.execute(
         "select distinct on (source, stream) source, stream, at_source, in_raw, missing, differing, repaired,"
-        " finished_at from ops.reconciliations order by source, stream, finished_at desc"
+        " finished_at, not_reconcilable from ops.reconciliations order by source, stream, finished_at desc"
     ).fetchall()
     found = {(row[0], row[1]): Reconciliation(*row) for row in rows}
     keys = [(source, stream) for source, block in pipeline.sources.items() for stream in block.streams]
@@ -49,10 +53,12 @@ def read_reconciliations(connection: psycopg.Connection, pipeline: Pipeline) -> 
 
 
 def reconciliation_metrics(found: list[Reconciliation]) -> Iterator[Metric]:
-    """Nothing for a stream that was never compared: none is missing only where somebody looked."""
+    """Nothing for a stream that was never compared, or cannot be: none is missing only where somebody looked."""
     for name, text in METRICS.items():
         family = GaugeMetricFamily(f"pipeline_reconciliation_{name}", text, labels=["source", "stream"])
         for one in found:
+            if one.not_reconcilable:
+                continue
             value = one.finished_at.timestamp() if name == "timestamp_seconds" else getattr(one, name)
             family.add_metric([one.source, one.stream], value)
         yield family

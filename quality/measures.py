@@ -69,9 +69,10 @@ def of_sources(connection: psycopg.Connection, pipeline: Pipeline, scope: Scope)
     ).fetchall()
     waiting: dict[str, int] = dict(open_rows)
     reconciled = {
-        source: tuple(sums)
+        source: _Reconciled(*sums)
         for source, *sums in connection.execute(
-            "select source, sum(missing)::bigint, sum(differing)::bigint, sum(repaired)::bigint from ("
+            "select source, count(*) filter (where not_reconcilable is null), sum(missing)::bigint,"
+            " sum(differing)::bigint, sum(repaired)::bigint, min(not_reconcilable) from ("
             " select distinct on (source, stream) * from ops.reconciliations order by source, stream, finished_at desc"
             ") as newest group by source"
         ).fetchall()
@@ -94,15 +95,28 @@ def of_sources(connection: psycopg.Connection, pipeline: Pipeline, scope: Scope)
         yield _reconciled(name, reconciled.get(name))
 
 
-def _reconciled(name: str, found: tuple[int, int, int] | None) -> Metric:
+class _Reconciled(NamedTuple):
+    """The newest reconciliations of a source's streams; `why_not`: the reason of one that cannot be compared."""
+
+    compared: int
+    missing: int
+    differing: int
+    repaired: int
+    why_not: str | None
+
+
+def _reconciled(name: str, found: _Reconciled | None) -> Metric:
     """What the newest reconciliations of the source's streams found missing in raw, before they fetched it."""
     if found is None:
         return Metric("reconciliation_missing", name, None, "count", "unknown", "never reconciled")
-    missing, differing, repaired = found
-    left = missing + differing - repaired
-    standing: Standing = "bad" if left else "warning" if missing + differing else "good"
-    detail = f"{missing} missing, {differing} different, {left} still wrong"
-    return Metric("reconciliation_missing", name, missing, "count", standing, detail)
+    cannot = f"cannot be reconciled: {found.why_not}"
+    if not found.compared:
+        return Metric("reconciliation_missing", name, None, "count", "unknown", cannot)
+    left = found.missing + found.differing - found.repaired
+    standing: Standing = "bad" if left else "warning" if found.missing + found.differing else "good"
+    detail = f"{found.missing} missing, {found.differing} different, {left} still wrong"
+    detail += f"; not all streams: {cannot}" if found.why_not else ""
+    return Metric("reconciliation_missing", name, found.missing, "count", standing, detail)
 
 
 def _validation(name: str, received: int, rejected: int) -> Metric:

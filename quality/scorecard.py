@@ -132,7 +132,8 @@ def _sources_table(found: dict[tuple[str, str], Metric]) -> Table:
         for metric in shown:
             one = found.get((metric, source)) or Metric(metric, source, None, "count", "unknown")
             ago = " ago" if metric in ("freshness", "record_age") and one.value is not None else ""
-            cells.append(Text(_amount(one) + ago, style=COLOURS[one.status]))
+            words = one.detail if metric == "reconciliation_missing" and one.value is None else None
+            cells.append(Text(words or _amount(one) + ago, style=COLOURS[one.status]))
         table.add_row(*cells)
     return table
 

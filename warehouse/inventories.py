@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 from psycopg import sql
 
+from warehouse.balance import Balance
 from warehouse.connection import connect
-from warehouse.known import NEWEST
+from warehouse.known import NEWEST, Known
 
 AT_ONCE = 2_000
 SHOWN = 20
@@ -19,31 +20,60 @@ SHOWN = 20
 TABLES = """
 create temporary table at_source (
   key text, day date, amount numeric, currency text, kind text, updated_at timestamptz, created_at timestamptz,
-  of_stream text, of_key text
+  of_stream text, of_key text, content text, deleted boolean,
+  moved numeric, moved_currency text, moved_unit numeric, moved_rate numeric
 );
 create temporary table in_raw (
-  key text, day date, amount numeric, currency text, kind text, version timestamptz, deleted boolean
+  key text, day date, amount numeric, currency text, kind text, version timestamptz, deleted boolean, content text,
+  moved numeric, moved_currency text, moved_unit numeric
 );
+create temporary table changed (key text);
 create temporary table wanted (key text primary key, what text);
 create temporary table owed (stream text, key text, created_at timestamptz, primary key (stream, key));
 """
-# A record that changed after the window's end, or after it was listed, is another run's affair.
+# What is only told as changed is no record of the list.
+CHANGED = """
+with told as (delete from at_source where created_at is null returning key)
+insert into changed select key from told
+"""
+# A record that changed after the window's end, or after it was listed, is another run's affair; so is a new one.
 MOVING = """
 with moving as (
   delete from at_source s using in_raw r
-  where r.key = s.key and not r.deleted and (s.updated_at > %(end)s or r.version > s.updated_at) returning s.key
+  where r.key = s.key and (
+    s.updated_at > %(end)s or (r.version > s.updated_at and r.version > %(end)s)
+    or s.key in (select key from changed)
+  )
+  returning s.key
 )
-delete from in_raw where key in (select key from moving)
+delete from in_raw where key in (select key from moving union select key from changed)
 """
-TWICE = "delete from at_source a using at_source b where a.key = b.key and a.ctid < b.ctid"
-HELD = "exists (select from in_raw r where r.key = s.key and not r.deleted)"
-DIFFERS = (
-    "(r.amount is distinct from s.amount or r.currency <> s.currency or r.kind <> s.kind or r.version < s.updated_at)"
+NEW = "delete from at_source where created_at > %(end)s"
+# Listed twice, the newer one stands, and of two alike the later.
+TWICE = (
+    "delete from at_source a using at_source b where a.key = b.key and (coalesce(a.updated_at, '-infinity'), a.ctid)"
+    " < (coalesce(b.updated_at, '-infinity'), b.ctid)"
 )
+HELD = "exists (select from in_raw r where r.key = s.key and r.deleted = s.deleted)"
+DIFFERS = (
+    "(r.amount is distinct from s.amount or r.currency <> s.currency or r.kind <> s.kind or r.version < s.updated_at"
+    " or (r.content <> s.content and '' not in (r.content, s.content)))"
+)
+# What was fetched and broke its contract is not missing, nor is it different as long as nothing newer is in raw.
+REJECTED = """
+delete from wanted w where exists (
+  select from ops.quarantine q
+  where q.source = %(source)s and q.stream = %(stream)s and q.record_key = w.key and q.status <> 'replayed'
+    and (w.what = 'missing' or q.quarantined_at > (select max(_load_timestamp) from {} where record_key = w.key))
+)
+"""
 DAYS = """
 select coalesce(s.day, r.day), coalesce(s.kind, r.kind), coalesce(s.currency, r.currency),
   coalesce(s.records, 0), s.amount, coalesce(r.records, 0), r.amount
-from (select day, kind, currency, count(*) as records, sum(amount) as amount from at_source group by 1, 2, 3) s
+from (
+  select day, kind, currency, count(*) as records, sum(amount) as amount from at_source where not deleted
+  group by 1, 2, 3
+) s
 full join (
   select day, kind, currency, count(*) as records, sum(amount) as amount from in_raw where not deleted group by 1, 2, 3
 ) r on r.day = s.day and r.kind = s.kind and r.currency = s.currency
@@ -78,10 +108,12 @@ class Inventories:
 
     def __init__(self, source: str, url: str | None = None):
         self._source, self._url = source, url
+        self._rejected = 0
 
     def __enter__(self) -> Inventories:
         self.connection = connect("loader", url=self._url, application=f"headwater reconcile {self._source}")
         self.connection.execute(TABLES)
+        self.balance = Balance(self.connection)
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -89,7 +121,7 @@ class Inventories:
 
     def clear(self) -> None:
         """Make room for the next stream; what earlier ones are owed stays."""
-        self.connection.execute("truncate at_source, in_raw, wanted")
+        self.connection.execute("truncate at_source, changed, in_raw, wanted")
 
     def fill(self, table: str, columns: str, rows: Iterable[Sequence[Any]]) -> None:
         """Copy rows in steps, so that no transaction waits for a slow source."""
@@ -101,8 +133,16 @@ class Inventories:
                     copy.write_row(row)
 
     def watermark(self, stream: str) -> datetime | None:
-        row = self._one("select watermark from ops.checkpoints where source = %s and stream = %s", stream)
+        row = self.connection.execute(
+            "select watermark from ops.checkpoints where source = %s and stream = %s", (self._source, stream)
+        ).fetchone()
         return row[0] if row else None
+
+    def known(self, stream: str) -> Known:
+        def ask(question: sql.Composed, about: dict[str, Any]) -> list[tuple[Any, ...]]:
+            return self.connection.execute(question, {"source": self._source, "stream": stream, **about}).fetchall()
+
+        return Known(self._source, stream, ask, self._url)
 
     def documents(
         self, stream: str, since: datetime | None, keys: Sequence[str] | None = None
@@ -134,31 +174,42 @@ class Inventories:
 
     def find(self, stream: str, end: datetime) -> tuple[int, int]:
         """Note the keys that must be fetched; return how many are missing and how many differ."""
-        self.connection.execute(TWICE)
+        about = {"source": self._source, "stream": stream, "end": end}
         self.connection.execute("analyze at_source; analyze in_raw")
-        self.connection.execute(MOVING, {"end": end})
+        self.connection.execute(MOVING, about)
+        self.connection.execute(NEW, about)
         self.connection.execute(
-            f"insert into wanted select key, 'missing' from (select key from at_source s where not {HELD} union"
-            " select key from owed where stream = %(stream)s and created_at <= %(end)s) as absent"
-            " where not exists (select from ops.quarantine q where q.source = %(source)s and q.stream = %(stream)s"
-            " and q.record_key = absent.key and q.status <> 'replayed')".encode(),
-            {"source": self._source, "stream": stream, "end": end},
+            f"insert into wanted select key, 'missing' from at_source s where not {HELD} union"
+            " select key, 'missing' from owed where stream = %(stream)s and created_at <= %(end)s".encode(),
+            about,
         )
         self.connection.execute(
             "insert into wanted select s.key, 'differing' from at_source s join in_raw r on r.key = s.key"
-            f" where not r.deleted and {DIFFERS} on conflict do nothing".encode()
+            f" and r.deleted = s.deleted where {DIFFERS} on conflict do nothing".encode()
         )
+        self.balance.find(stream, end)
+        rejected = sql.SQL(REJECTED).format(sql.Identifier("raw", f"{self._source}_{stream}"))
+        self._rejected = self.connection.execute(rejected, about).rowcount
         found: dict[str, int] = dict(
             self.connection.execute("select what, count(*) from wanted group by what").fetchall()
         )
         return found.get("missing", 0), found.get("differing", 0)
 
-    def owe(self) -> None:
-        """Note which records of other streams the listed ones are about."""
+    def owe(self, end: datetime) -> None:
+        """Note which records of other streams the listed ones (up to `end`) are about, and what these moved."""
+        self.connection.execute(CHANGED)
+        self.connection.execute("analyze at_source")
+        self.connection.execute(TWICE)
         self.connection.execute(
             "insert into owed select of_stream, of_key, min(created_at) from at_source where of_key is not null"
             " group by 1, 2 on conflict do nothing"
         )
+        self.balance.note(end)
+
+    def keep_listed(self) -> None:
+        """For a source that forgets: compare what it still lists, on the day and of the kind that it tells."""
+        self.connection.execute("delete from in_raw r where not exists (select from at_source s where s.key = r.key)")
+        self.connection.execute("update in_raw r set day = s.day, kind = s.kind from at_source s where s.key = r.key")
 
     def forget_held(self, stream: str) -> None:
         """Strike what raw has from what this stream is owed; a record that was deleted there was had."""
@@ -173,11 +224,16 @@ class Inventories:
         """Those of the wanted keys that are missing or differ by what in_raw says now."""
         rows = self.connection.execute(
             "select w.key from wanted w left join at_source s on s.key = w.key left join in_raw r on r.key = w.key"
-            " and not r.deleted where w.key = any(%s)"
+            " and r.deleted = coalesce(s.deleted, false) where w.key = any(%s)"
             f" and (r.key is null or (s.key is not null and {DIFFERS}))".encode(),
             (list(keys),),
         ).fetchall()
-        return [key for (key,) in rows]
+        return list({*(key for (key,) in rows), *self.balance.still_off(keys)})
+
+    def deletions(self, keys: Sequence[str]) -> dict[str, datetime]:
+        """The versions of those of the records that raw holds as deleted."""
+        question = "select key, version from in_raw where deleted and key = any(%s)"
+        return dict(self.connection.execute(question, (list(keys),)).fetchall())
 
     def wanted(self, after: str, limit: int) -> list[str]:
         rows = self.connection.execute(
@@ -188,21 +244,17 @@ class Inventories:
     def counts(self) -> tuple[int, int, int, int]:
         """At the source, in raw, only in raw, in quarantine."""
         row = self.connection.execute(
-            "select (select count(*) from at_source), (select count(*) from in_raw where not deleted),"
-            " (select count(*) from in_raw r where not deleted"
-            " and not exists (select from at_source where key = r.key)),"
-            f" (select count(*) from at_source s where not {HELD}"
-            " and not exists (select from wanted where key = s.key))".encode()
+            "select (select count(*) from at_source where not deleted), count(*),"
+            " count(*) filter (where not exists (select from at_source where key = r.key))"
+            " from in_raw r where not deleted"
         ).fetchone()
         assert row is not None
-        return row
+        return row[0], row[1], row[2], self._rejected
 
     def days(self) -> list[Day]:
-        return [Day(*row) for row in self.connection.execute(DAYS).fetchall()]
+        """On which counts or sums differ; then those on which the balance moved otherwise than raw's records say."""
+        return [Day(*row) for row in [*self.connection.execute(DAYS).fetchall(), *self.balance.days()]]
 
     def some(self, what: str) -> list[str]:
         rows = self.connection.execute("select key from wanted where what = %s order by key limit %s", (what, SHOWN))
         return [key for (key,) in rows.fetchall()]
-
-    def _one(self, question: str, *about: object) -> tuple[Any, ...] | None:
-        return self.connection.execute(question.encode(), (self._source, *about)).fetchone()

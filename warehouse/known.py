@@ -61,6 +61,18 @@ class Known:
         ).format(_MINE)
         return {(name, etag) for name, etag in self._ask(question, {"names": list(names)})}
 
+    def has_content(self, sha256: str) -> bool:
+        """Whether a file of this content was loaded whole already."""
+        question = sql.SQL("select 1 from ops.files where {} and sha256 = %(sha256)s").format(_MINE)
+        return bool(self._ask(question, {"sha256": sha256}))
+
+    def loaded_files(self, names: Sequence[str]) -> set[tuple[str, int, datetime]]:
+        """The (name, size, time of change) under which files of these names were loaded."""
+        question = sql.SQL("select name, size, modified_at from ops.files where {} and name = any(%(names)s)").format(
+            _MINE
+        )
+        return {(name, size, at) for name, size, at in self._ask(question, {"names": list(names)})}
+
     def has_files_under(self, prefix: str) -> bool:
         """Whether any file was loaded whose name begins so."""
         question = sql.SQL("select 1 from ops.files where {} and starts_with(name, %(prefix)s) limit 1").format(_MINE)
@@ -90,10 +102,15 @@ class Known:
             found.append(version)
         return found
 
-    def read_to_its_end(self) -> bool:
-        """Whether a sync has ever come to its end."""
-        question = sql.SQL("select 1 from ops.checkpoints where {} and watermark is not null").format(_MINE)
-        return bool(self._ask(question, {}))
+    def bookmark(self) -> dict[str, Any]:
+        """The state that the next run goes on from; empty before the first."""
+        question = sql.SQL("select state from ops.checkpoints where {}").format(_MINE)
+        return next((state for (state,) in self._ask(question, {})), {})
+
+    def watermark(self) -> datetime | None:
+        """Up to when all is in, by the source's clock; None as long as no sync has come to its end."""
+        question = sql.SQL("select watermark from ops.checkpoints where {}").format(_MINE)
+        return next((watermark for (watermark,) in self._ask(question, {})), None)
 
     def live_keys(self, after: str, before: str, limit: int) -> list[str]:
         """The first `limit` keys between the two, in the warehouse's order, whose records are not deleted."""

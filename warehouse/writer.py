@@ -9,8 +9,6 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Sequence
-from datetime import datetime
 from types import TracebackType
 from typing import Any, LiteralString, Self
 
@@ -162,19 +160,6 @@ class StreamWriter:
         self.counts = self.counts.plus(counts)
         self.batches += 1
         return counts
-
-    def knows_file(self, sha256: str) -> bool:
-        """Whether a file of this content was loaded whole already."""
-        question = "select 1 from ops.files where source = %(source)s and stream = %(stream)s and sha256 = %(sha256)s"
-        return bool(self._ask(question, {"sha256": sha256}))
-
-    def loaded_files(self, names: Sequence[str]) -> set[tuple[str, int, datetime]]:
-        """The (name, size, time of change) under which files of these names were loaded."""
-        question = (
-            "select name, size, modified_at from ops.files where source = %(source)s and stream = %(stream)s"
-            " and name = any(%(names)s)"
-        )
-        return {(name, size, modified_at) for name, size, modified_at in self._ask(question, {"names": list(names)})}
 
     @property
     def known(self) -> Known:

@@ -16,6 +16,10 @@ deleted, with a version of a microsecond after its last one, so the same deletio
 found. The sweep also brings rows that were missed, and rows that came back. A table that lost more than half of its
 rows at once (`most_vanished: 0.5`) is refused, and so is a listing that is not whole.
 
+A reconciliation lists keys, times and a hash of each row (the database makes it), so it also finds a change that did
+not move updated_at. `options.tables` may name columns for its report: `created_at`, whose days it counts by, and
+`amount` and `currency`, which it sums.
+
 What cannot be known: versions between two runs, of which only the last is seen; when a row was deleted; a change that
 does not move updated_at; rows that a view hides from the login. A row with the time `infinity` or none comes by the
 sweep and goes to the quarantine. Transactions prepared for two-phase commit are covered by the lookback only. A

@@ -13,6 +13,9 @@ An export has no event id. The key is the day and a hash of what tells events ap
 event_name, and the place in the batch that the browser sent (batch_page_id, batch_ordering_id, batch_event_index).
 Events alike in all of these cannot be told apart: they are one record, and the last one read stands.
 
+A reconciliation reads every object of its days again, and compares the keys of their rows; the bytes too, where an
+object is not loaded under its ETag (a correction of a day that is older than `relist_days`).
+
 What cannot be known: whether a day without an export was quiet or is late; for a day without `_SUCCESS`, that its
 writer had not merely paused for longer than `settle_hours` (what was then told as deleted comes back when it arrives).
 

@@ -27,6 +27,9 @@ Offsets that are gone are an error that says how many: retention deleted them be
 made anew (it ends before the bookmark, lacks a partition, or the last message that was read is another one).
 `on_lost: earliest` goes on with what is there instead, and logs the loss as an error; what was read before is known.
 
+A reconciliation reads again what the topic still holds before the bookmark, and compares the newest message of each key
+by partition; what is older than the topic's retention is not compared.
+
 What cannot be known: messages that compaction or retention took before the first run, or that compaction took between
 two runs (a later message of their key came in their place); a topic that was made anew and whose last message read
 was compacted away. Headers are not kept. Avro and Protobuf are not decoded.

@@ -18,6 +18,10 @@ between two runs, of which the last is fetched.
 Balance transactions have no events: those created within the lookback (10 days in pipeline.yml) are listed anew, since
 a pending one becomes available days later. One that takes longer than the lookback stays pending here.
 
+A reconciliation lists everything anew and compares the fields that the streams below name: what Stripe changes without
+an event (links to receipts, what is past due) is not among them. What charges, refunds and disputes say of their
+amounts is held against their balance transactions, to the cent.
+
 A deleted customer comes as {"id", "object", "deleted": true}. Nothing else is ever deleted; an object that Stripe does
 not know any more (test data that was wiped) is kept as its last event showed it, as deleted.
 
@@ -33,7 +37,8 @@ from typing import Any, ClassVar
 
 from ingestion.inventory import Item
 from ingestion.source import BaseSource, Context, Stream, parse_time
-from ingestion.stripe_api import StripeApi, item_of
+from ingestion.stripe_api import StripeApi
+from ingestion.stripe_inventory import Told, captured, movement_of, refunded, withdrawn
 from ingestion.stripe_stream import EventedStream, StripeStream
 
 
@@ -46,12 +51,18 @@ class Charges(EventedStream):
         *("charge.refund.updated", "refund.updated", "refund.failed"),  # they change what the charge says of them
         *("charge.dispute.created", "charge.dispute.closed"),
     )
+    told = Told(
+        *("amount_captured", "amount_refunded", "status", "captured", "paid", "refunded", "disputed"),
+        *("balance_transaction", "customer", "payment_intent", "failure_code", "metadata", "billing_details"),
+        moved=captured,
+    )
 
 
 class Refunds(EventedStream):
     name = path = "refunds"
     noun = "refund"
     topics = ("refund.created", "refund.updated", "refund.failed", "charge.refund.updated")
+    told = Told("charge", "payment_intent", "status", "reason", "balance_transaction", "metadata", moved=refunded)
 
 
 class Disputes(EventedStream):
@@ -61,6 +72,7 @@ class Disputes(EventedStream):
         *("charge.dispute.created", "charge.dispute.updated", "charge.dispute.closed"),
         *("charge.dispute.funds_withdrawn", "charge.dispute.funds_reinstated"),
     )
+    told = Told("charge", "payment_intent", "status", "reason", "metadata", moved=withdrawn)
 
 
 class Payouts(EventedStream):
@@ -70,12 +82,14 @@ class Payouts(EventedStream):
         *("payout.created", "payout.updated", "payout.paid", "payout.failed", "payout.canceled"),
         "payout.reconciliation_completed",
     )
+    told = Told("status", "arrival_date", "balance_transaction", "failure_code", "reconciliation_status", "metadata")
 
 
 class Customers(EventedStream):
     name = path = "customers"
     noun = "customer"
     topics = ("customer.created", "customer.updated", "customer.deleted")
+    told = Told("email", "name", "phone", "description", "address", "shipping", "metadata")
 
 
 class BalanceTransactions(StripeStream):
@@ -85,7 +99,7 @@ class BalanceTransactions(StripeStream):
     about_others = True
 
     def item_of(self, record: bytes) -> Item | None:
-        return item_of(record, by_type=True)
+        return movement_of(record)
 
     def _version_of_refetched(self, end: datetime) -> datetime | None:
         return None  # its own time tells

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 from ingestion.catalog import contract_of
 from ingestion.records import check_record
@@ -16,6 +16,7 @@ from ingestion.source import Page, State, Stream
 from settings import SourceSettings, load_pipeline
 from settings.pipeline import Http
 from warehouse.batch import LoadedFile, Reject
+from warehouse.known import Known
 
 Version = tuple[str, datetime, str]
 
@@ -56,7 +57,12 @@ class Kept:
     def keys(self) -> set[str]:
         return {key for key, _, _ in self.rows}
 
-    def knows_file(self, sha256: str) -> bool:
+    @property
+    def known(self) -> Known:
+        """Itself, as far as streams of files ask."""
+        return cast(Known, self)
+
+    def has_content(self, sha256: str) -> bool:
         return sha256 in self.files
 
     def loaded_files(self, names: Iterable[str]) -> set[tuple[str, int, datetime]]:

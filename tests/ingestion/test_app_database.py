@@ -14,6 +14,7 @@ from psycopg import sql
 from ingestion import table_stream
 from ingestion.backfill import plan_backfill
 from ingestion.backfill_workers import run_windows
+from ingestion.reconcile import reconcile
 from ingestion.source import Context, Page
 from ingestion.sources.app_database import Source
 from ingestion.sync import RunResult, sync_stream
@@ -409,3 +410,38 @@ def test_a_backfill_brings_the_rows_of_its_range_and_leaves_the_bookmark(
     hold_on(app)
     app.sync(lookback="9000d")
     assert len(query(RAW)) == 10
+
+
+# Held against raw.
+
+
+def test_a_reconciliation_sums_the_column_that_is_named_by_the_day_that_is_named(app: App, query: Query) -> None:
+    app.put(*range(1, 6))
+    app.run("update accounts set points_balance = 10 * id, joined_at = '2026-01-01'::timestamptz + id * interval '1 d'")
+    options: dict[str, Any] = {"tables": {"accounts": {"created_at": "joined_at", "amount": "points_balance"}}}
+    app.sync(**options)
+    with psycopg.connect(app.warehouse) as connection:
+        text = "update raw.app_accounts set source_data = replace(source_data::text, ':30,', ':31,')::json,"
+        text += " content_hash = 'spoilt' where record_key = '3'"
+        assert connection.execute(text.encode()).rowcount
+    [found] = reconcile("app", pipeline=app.pipeline(**options), repair=False)
+    assert (found.missing, found.differing_keys) == (0, ["3"])
+    [day] = found.days
+    assert (str(day.day), day.source_records, day.source_amount, day.raw_amount) == ("2026-01-04", 1, 30, 31)
+    [found] = reconcile("app", pipeline=app.pipeline(**options))
+    assert (found.differing, found.repaired) == (1, 1)
+
+
+def test_a_row_that_raw_took_for_deleted_is_fetched_above_its_deletion(app: App, query: Query) -> None:
+    app.put(1, 2)
+    app.sync()
+    later = "record_key, record_version + interval '1 us', content_hash, source_data, _load_id, _load_timestamp"
+    with psycopg.connect(app.warehouse) as connection:
+        connection.execute(
+            f"insert into raw.app_accounts select {later}, _extracted_at, true from raw.app_accounts"
+            " where record_key = '1'".encode()
+        )
+    [found] = reconcile("app", pipeline=app.pipeline())
+    assert (found.missing_keys, found.repaired) == (["1"], 1)
+    [found] = reconcile("app", pipeline=app.pipeline())
+    assert (found.missing, found.at_source, found.in_raw) == (0, 2, 2)

@@ -55,7 +55,7 @@ def run() -> Run:
         options = {"settle_seconds": 0, "streams": {"product_costs": {**STREAM, **changed}}}
         block = {"type": "csv_upload", "schedule": "0 2 * * *", "freshness": "40d", "streams": {"product_costs": None}}
         settings = SourceSettings.model_validate({**block, "options": options})
-        source = Source(Context("costs", settings, kept.knows_file, kept.loaded_files))
+        source = Source(Context("costs", settings, kept.known))
         try:
             kept.run(source.stream("product_costs"), most_pages)
         finally:

@@ -61,7 +61,7 @@ def point_to(server: SftpServer, monkeypatch: pytest.MonkeyPatch, password: str)
 
 def run(kept: Kept, most_pages: int | None = None) -> list[Page]:
     settings = settings_of("email", settle_seconds=0.01)
-    source = Source(Context("email", settings, kept.knows_file, kept.loaded_files))
+    source = Source(Context("email", settings, kept.known))
     try:
         return kept.run(source.stream("events"), most_pages)
     finally:
@@ -222,7 +222,7 @@ def test_rule_7_memory_does_not_grow_with_a_file(server: SftpServer, folder: Fol
     peaks = []
     for count in (5_000, 25_000):
         folder.put("a.csv.gz", rows(*range(count)))
-        source = Source(Context("email", settings_of("email", settle_seconds=0)))
+        source = Source(Context("email", settings_of("email", settle_seconds=0), Kept("email", "events").known))
         tracemalloc.start()
         try:
             given = sum(len(page.records) for page in source.stream("events").read({}))

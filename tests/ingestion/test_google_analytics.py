@@ -16,6 +16,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from ingestion import daily_export, ndjson_files
+from ingestion.reconcile import reconcile
 from ingestion.s3 import S3Folder
 from ingestion.s3_errors import explained
 from ingestion.source import Context, Page
@@ -345,3 +346,31 @@ def test_the_warehouse_holds_what_the_bucket_says_day_after_day(
         deleted = sum(gone for _, gone in newest.values())
     assert deleted, "a corrected day had lost some events"
     assert sync("google_analytics", pipeline=pipeline())[0].counts.received == 0
+
+
+# Held against raw.
+
+
+def test_a_correction_that_no_run_has_listed_is_found_and_fetched(bucket: Bucket, clean_warehouse: str) -> None:
+    """It is older than the days that are listed each time; only its ETag tells."""
+    old, new = event(1), event(2, "20260320")
+    bucket.put(SHARD, [old])
+    bucket.put("events_20260320/part-0000.json.gz", [new], T0 + 19 * DAY)
+    run()
+    bucket.put(SHARD, [{**old, "platform": "WEB"}], T0 + 18 * DAY)
+    [found] = reconcile("google_analytics", pipeline=pipeline())
+    assert (found.missing, found.differing, found.repaired, found.days) == (0, 1, 1, [])
+    assert live(clean_warehouse) == {"u1": "WEB", "u2": None}
+
+
+def test_rows_of_one_day_are_counted_and_those_that_raw_lost_are_fetched(bucket: Bucket, clean_warehouse: str) -> None:
+    bucket.put(SHARD, [event(number) for number in range(5)])
+    bucket.put("events_20260302/part-0000.json.gz", [event(9, "20260302")])
+    run()
+    with psycopg.connect(clean_warehouse) as connection:
+        connection.execute("delete from raw.google_analytics_events where source_data ->> 'user_pseudo_id' = 'u3'")
+    day = date(2026, 3, 1)
+    [found] = reconcile("google_analytics", pipeline=pipeline(), first_day=day, last_day=day)
+    assert (found.at_source, found.missing, found.repaired) == (5, 1, 1)
+    assert [(it.day, it.source_records, it.raw_records) for it in found.days] == [(day, 5, 4)]
+    assert "u3" in live(clean_warehouse)

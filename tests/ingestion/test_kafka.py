@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import yaml
 from confluent_kafka import Consumer
@@ -17,6 +18,7 @@ from ingestion import kafka_stream
 from ingestion.contracts import Contract
 from ingestion.kafka_topic import Bounds, Topic
 from ingestion.quarantine import replay
+from ingestion.reconcile import reconcile
 from ingestion.sync import RunResult, sync_stream
 from settings import HeadwaterError, Pipeline, SettingsError
 from tests.ingestion.conftest import SHOP, Query
@@ -395,3 +397,30 @@ def test_mistakes_in_the_settings_are_named(stock: Stock, monkeypatch: pytest.Mo
     stock.patience = "3s"
     with pytest.raises(HeadwaterError, match=r"did not answer within 3 s: .*SSL.*; check STOCK_KAFKA_"):
         stock.sync()  # the cluster speaks no TLS
+
+
+# Held against raw.
+
+
+def test_what_the_topic_still_has_is_held_against_raw(stock: Stock, current: Callable[[], Any], query: Query) -> None:
+    stock.send(*(level(each, 5, partition=each % 2) for each in range(6)), level(4, 6), level(1, 7, partition=1))
+    stock.send({"key": "2", "value": None, "timestamp": 1_772_900_000_000})
+    stock.sync()
+    whole, versions = current(), query("select record_key, record_version from raw.stock_levels order by 1, 2")
+    stock.send(level(8, 1))  # which only the next sync is to bring
+
+    def held() -> tuple[Any, ...]:
+        [found] = reconcile("stock", pipeline=stock.pipeline())
+        assert found.error is None
+        days = sorted((it.kind, it.source_records, it.raw_records) for it in found.days)
+        return found.missing_keys, found.differing_keys, found.repaired, days
+
+    assert held() == ([], [], 0, [])
+    with psycopg.connect(stock.warehouse) as connection:
+        for gone in ("record_key = '1'", "record_key = '2' and _deleted", "source_data::text like '%: 6,%'"):
+            assert connection.execute(f"delete from raw.stock_levels where {gone}".encode()).rowcount
+    days = [("partition 0, offsets 0 to 4", 0, 1), ("partition 1, offsets 0 to 3", 3, 2)]
+    assert held() == (["1", "2"], ["4"], 3, days)
+    assert current() == whole
+    assert query("select record_key, record_version from raw.stock_levels order by 1, 2") == versions
+    assert held() == ([], [], 0, [])

@@ -24,6 +24,7 @@ from ingestion.sync import sync
 from mock_apis.shopify.schema import schema
 from mock_apis.world.world import World
 from monitoring.collector import OpsCollector
+from monitoring.reconciliations import read_reconciliations
 from quality.scorecard import write_scorecard
 from tests.ingestion.conftest import Numbers, Query
 from tests.ingestion.sftp_folder import PASSWORD, T0, Folder, serving
@@ -265,14 +266,24 @@ def test_a_file_that_is_not_loaded_is_found_and_loaded(
         assert execute("select count(*) from raw.email_events").fetchone() == (4,)
 
 
-def test_a_source_that_lists_nothing_says_so(numbers: Numbers) -> None:
+def test_a_source_that_lists_nothing_says_so(clean_warehouse: str, numbers: Numbers) -> None:
     pipeline = numbers()
     sync("numbers", pipeline=pipeline)
     results = reconcile("numbers", pipeline=pipeline)
     assert [each.error for each in results] == [
         f"numbers.{name} cannot be reconciled: its source does not list it." for name in ("items", "others")
     ]
-    assert CliRunner().invoke(app, ["reconcile", "numbers"]).exit_code == 0
+    assert CliRunner().invoke(app, ["reconcile", "numbers"]).exit_code == 3
+    shown = {metric.subject: metric for metric in write_scorecard() if metric.metric == "reconciliation_missing"}
+    assert shown["numbers"][2:] == (None, "count", "unknown", "cannot be reconciled: its source does not list it")
+    with psycopg.connect(clean_warehouse) as connection:
+        assert [each.not_reconcilable for each in read_reconciliations(connection, pipeline)] == [
+            "its source does not list it"
+        ] * 2
+    registry = CollectorRegistry()
+    registry.register(OpsCollector(clean_warehouse))
+    items = {"source": "numbers", "stream": "items"}
+    assert registry.get_sample_value("pipeline_reconciliation_missing", items) is None
 
 
 def test_a_stream_that_was_never_loaded_is_named(clean_warehouse: str) -> None:

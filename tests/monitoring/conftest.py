@@ -50,12 +50,13 @@ values
 """
 RECONCILED = """
 insert into ops.reconciliations (reconciliation_id, source, stream, window_end, at_source, in_raw, missing, differing,
-  repaired, only_in_raw, in_quarantine, details, finished_at)
+  repaired, only_in_raw, in_quarantine, details, finished_at, not_reconcilable)
 values
-  (gen_random_uuid(), 'stripe', 'charges', now(), 900, 900, 0, 0, 0, 0, 0, '{}', now() - interval '8 d'),
-  (gen_random_uuid(), 'stripe', 'charges', now(), 1000, 995, 5, 2, 6, 0, 0, '{}', now() - interval '1 d'),
-  (gen_random_uuid(), 'shopify', 'orders', now(), 500, 497, 3, 0, 3, 0, 0, '{}', now() - interval '1 d'),
-  (gen_random_uuid(), 'gone', 'orders', now(), 9, 0, 9, 0, 0, 0, 0, '{}', now() - interval '90 d')
+  (gen_random_uuid(), 'stripe', 'charges', now(), 900, 900, 0, 0, 0, 0, 0, '{}', now() - interval '8 d', null),
+  (gen_random_uuid(), 'stripe', 'charges', now(), 1000, 995, 5, 2, 6, 0, 0, '{}', now() - interval '1 d', null),
+  (gen_random_uuid(), 'shopify', 'orders', now(), 500, 497, 3, 0, 3, 0, 0, '{}', now() - interval '1 d', null),
+  (gen_random_uuid(), 'email', 'events', now(), 0, 0, 0, 0, 0, 0, 0, '{}', now() - interval '1 d', 'it has no list'),
+  (gen_random_uuid(), 'gone', 'orders', now(), 9, 0, 9, 0, 0, 0, 0, '{}', now() - interval '90 d', null)
 """
 BACKFILLS = """
 insert into ops.backfills (backfill_id, source, stream, range_start, range_end, windows)

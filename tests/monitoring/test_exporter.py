@@ -74,8 +74,8 @@ def test_it_says_what_the_newest_reconciliation_found(delivered: str) -> None:
 
     assert found("stripe", "charges") == [5, 2, 6, 1]
     assert found("shopify", "orders") == [3, 0, 3, 0]
-    # Never compared; and a source that pipeline.yml no longer has.
-    assert found("email", "events") == found("gone", "orders") == [None] * 4
+    # What cannot be compared; what never was; and a source that pipeline.yml no longer has.
+    assert found("email", "events") == found("email", "campaigns") == found("gone", "orders") == [None] * 4
     ended = value("pipeline_reconciliation_timestamp_seconds", source="stripe", stream="charges")
     assert time.time() - (ended or 0) == pytest.approx(86400, abs=300)
 

@@ -73,6 +73,7 @@ def test_it_shows_what_reconciliation_found_and_what_backfills_lack(delivered: s
     text = " ".join(re.sub("<[^>]+>", " ", section).split())
     assert "shopify.orders 500 497 3 0 3 0 24 h ago" in text
     assert "stripe.charges 1,000 995 5 2 6 1 24 h ago" in text
+    assert "email.events cannot be reconciled: it has no list" in text
     assert "gone.orders" not in text
     assert "shopify.orders 1 Jan 2024 to 31 Jan 2024 2 of 4 windows, 1 failed" in text
     assert "2023" not in text

@@ -17,7 +17,7 @@ BAG = {"shopMoney": MONEY, "presentmentMoney": MONEY}
 
 
 class ShopifyAdapter(HttpAdapter):
-    """What the lists share, each sorted by its time of change."""
+    """What the lists share, each sorted by its time of change; all that there is was created before any bound."""
 
     source = "shopify"
     corpus = (*JSON, *KEYS)
@@ -28,12 +28,14 @@ class ShopifyAdapter(HttpAdapter):
         if body["operationName"] == "Clock":
             return Answer(b'{"data": {"shop": {"id": "gid://shopify/Shop/1"}}}')
         variables = body["variables"]
-        low = re.search(r"updated_at:>='([^']+)'", variables["query"])
-        high = re.search(r"updated_at:<='([^']+)'", variables["query"])
-        assert high
+        asks = dict(re.findall(r"(updated_at:>=|updated_at:<=|created_at:<=|id:)'?([^' ]+)", variables["query"]))
+        assert asks
         after = json.loads(variables["after"]) if variables["after"] else ["", 0]
         found = sorted((_time(each.changed), each.number) for each in self.things.values())
-        found = [each for each in found if (low[1] if low else "") <= each[0] <= high[1] and [*each] > after]
+        low, high = asks.get("updated_at:>=", ""), asks.get("updated_at:<=", "~")
+        found = [each for each in found if low <= each[0] <= high and [*each] > after]
+        if number := asks.get("id:"):
+            found = [each for each in found if each[1] == int(number)]
         page = found[: min(self.page, variables["first"])]
         info: dict[str, Any] = {
             "hasNextPage": len(found) > len(page),
