@@ -49,7 +49,7 @@ def bag(amount: str) -> Record:
     return {"shopMoney": money, "presentmentMoney": money}
 
 
-def line(number: int, price: str, units: int, product: int | None = 1) -> Record:
+def line(number: int, price: str, units: int, product: int | None = 1, variant: int | None = None) -> Record:
     """A line of `units` that are kept, its taxes a fifth of the price and not in it."""
     return {
         "id": gid("LineItem", number),
@@ -61,7 +61,7 @@ def line(number: int, price: str, units: int, product: int | None = 1) -> Record
         "discountAllocations": [],
         "taxLines": [{"title": "VAT", "rate": 0.2, "priceSet": bag(str(float(price) * units / 5))}],
         "product": {"id": gid("Product", product)} if product else None,
-        "variant": None,
+        "variant": {"id": gid("ProductVariant", variant)} if variant else None,
     }
 
 
@@ -125,9 +125,27 @@ def customer(number: int, city: str, email: str = "ada@example.com") -> Record:
     }
 
 
-def product(number: int, title: str) -> Record:
+def product(number: int, title: str, *variants: Record) -> Record:
     at = "2026-06-01T00:00:00Z"
-    return {"id": gid("Product", number), "title": title, "status": "ACTIVE", "createdAt": at, "updatedAt": at}
+    return {
+        "id": gid("Product", number),
+        "title": title,
+        "status": "ACTIVE",
+        "createdAt": at,
+        "updatedAt": at,
+        "variants": {"nodes": list(variants)},
+    }
+
+
+def variant(number: int, price: str, changed_at: str, compare_at: str | None = None) -> Record:
+    """A variant of a product, its price and the crossed-out one since `changed_at`."""
+    return {
+        "id": gid("ProductVariant", number),
+        "price": price,
+        "compareAtPrice": compare_at,
+        "createdAt": "2026-06-01T00:00:00Z",
+        "updatedAt": changed_at,
+    }
 
 
 def epoch(text: str) -> int:

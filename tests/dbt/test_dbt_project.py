@@ -48,21 +48,24 @@ def test_no_model_names_a_schema_itself(models: list[ModelNode]) -> None:
 
 
 def test_staging_stands_one_to_one_with_raw_and_never_joins(models: list[ModelNode], manifest: Manifest) -> None:
+    """A raw table has one model of what is current, and at most one of all its versions."""
     staging = [model for model in models if model.schema == "staging"]
-    assert len(staging) == len(manifest.sources)
-    assert {model.name for model in staging} == {
-        f"stg_{source.source_name}__{source.name}" for source in manifest.sources.values()
+    current = {f"stg_{it.source_name}__{it.name}": it.unique_id for it in manifest.sources.values()}
+    histories = {f"{name}_history": source for name, source in current.items()}
+    assert current.keys() <= {model.name for model in staging}
+    assert {model.name: model.depends_on.nodes for model in staging} == {
+        model.name: [(current | histories)[model.name]] for model in staging
     }
     for model in staging:
-        assert len(model.depends_on.nodes) == 1, model.name
         assert not re.search(r"\bjoin\b", model.raw_code), model.name
+        assert ("all_versions(" if model.name in histories else "current_versions(") in model.raw_code, model.name
 
 
 def test_what_grows_is_incremental_and_marts_are_tables(models: list[ModelNode]) -> None:
-    """A step between facts (`int_*`) is incremental too, or no table at all."""
+    """A step between facts (`int_*`) is incremental too, or no table at all; a history is incremental."""
     may_be = {"stg": {"incremental"}, "fct": {"incremental"}, "int": {"incremental", "ephemeral"}}
     for model in models:
-        prefix = model.name.partition("_")[0]
+        prefix = "fct" if model.name.endswith("_history") else model.name.partition("_")[0]
         assert model.config.materialized in may_be.get(prefix, {"table"}), model.name
 
 
