@@ -66,7 +66,7 @@ CUSTOMER: dict[str, dict[str, Resolver]] = {
         "emailAddress": plain("email"),
         "marketingState": plain("marketing_state"),
         "marketingOptInLevel": of(subscribed),
-        "marketingUpdatedAt": constant(None),
+        "marketingUpdatedAt": when("marketing_updated_at"),
         "validFormat": constant(True),
     },
     "CustomerPhoneNumber": {
@@ -76,6 +76,6 @@ CUSTOMER: dict[str, dict[str, Resolver]] = {
     "CustomerEmailMarketingConsentState": {
         "marketingState": plain("marketing_state"),
         "marketingOptInLevel": of(subscribed),
-        "consentUpdatedAt": constant(None),
+        "consentUpdatedAt": when("marketing_updated_at"),
     },
 }

@@ -29,6 +29,9 @@ PRODUCT: dict[str, dict[str, Resolver]] = {
         "title": plain("variant.title"),
         "displayName": of(lambda node: f"{node.product.title} - {node.variant.title}"),
         "price": of(lambda node: money_scalar(node.variant.price)),
+        "compareAtPrice": of(
+            lambda node: None if (price := node.variant.compare_at_price) is None else money_scalar(price)
+        ),
         "position": plain("position"),
         "product": plain("product"),
         "createdAt": when("product.created_at"),

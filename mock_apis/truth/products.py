@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from mock_apis.sftp.uploads import upload_files
+from mock_apis.truth.past import markdown
 from mock_apis.truth.sale import Amounts, Sale
 from mock_apis.truth.web import products, told
 from mock_apis.truth.writing import Row, local_day, rate, sums, text
@@ -46,6 +47,7 @@ def product_performance(world: World, sales: list[Sale]) -> list[Row]:
     amounts: dict[str, Amounts] = {product_id: Amounts() for product_id in titles}
     orders: dict[str, set[int]] = defaultdict(set)
     costed: dict[str, Costed] = defaultdict(Costed)
+    marked: dict[str, Counter[str]] = defaultdict(Counter)
     known = costs(world)
     seen = {name: Counter(p for event in told(world) if event.name == name for p in products(event)) for name in SEEN}
     for sale in sales:
@@ -54,6 +56,8 @@ def product_performance(world: World, sales: list[Sale]) -> list[Row]:
             product_id = str(line.product_id) if line.product_id else "unknown"
             amounts.setdefault(product_id, Amounts()).add(sale.lines[line.id])
             orders[product_id].add(sale.order.id)
+            if less := markdown(world, sale.order, line):
+                marked[product_id].update(units=line.ordered, cents=less * line.ordered)
             if (cost := known.get((month, str(line.variant_id)))) is not None:
                 costed[product_id].add(sale.lines[line.id], cost)
     return [
@@ -68,6 +72,9 @@ def product_performance(world: World, sales: list[Sale]) -> list[Row]:
             **sums(total),
             "return_rate": rate(total.units_returned, total.units),
             **costed[product_id].row(total.units),
+            "units_marked_down": marked[product_id]["units"],
+            "marked_down_share": rate(marked[product_id]["units"], total.units),
+            "markdown": text(marked[product_id]["cents"]),
             "currency": world.currency,
         }
         for product_id, total in sorted(amounts.items())

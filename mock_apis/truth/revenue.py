@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 
 from mock_apis.truth.identity import buyer_of, persons
+from mock_apis.truth.past import is_subscribed
 from mock_apis.truth.sale import Amounts, Sale, region_of
 from mock_apis.truth.writing import Row, average, local_day, median, sums, text
 from mock_apis.world.money import divide
@@ -44,17 +45,19 @@ class Cell:
 
 def daily_sales_by_region(world: World, sales: list[Sale]) -> list[Row]:
     cells: dict[tuple[date, str], Cell] = defaultdict(Cell)
+    subscribers: Counter[tuple[date, str]] = Counter()
     for sale in sales:
-        region = region_of(sale.order.country_code)
-        cell = cells[local_day(world, sale.order.processed_at), region]
-        cell.sell(sale.order.id, sale.total, sale.taxes, sale.shipping)
+        key = local_day(world, sale.order.processed_at), region_of(sale.order.country_code)
+        cells[key].sell(sale.order.id, sale.total, sale.taxes, sale.shipping)
+        subscribers[key] += is_subscribed(world, sale.order)
         for back in sale.returned:
-            cells[local_day(world, back.at), region].amounts.returns += back.amount
+            cells[local_day(world, back.at), key[1]].amounts.returns += back.amount
     return [
         {
             "day": day.isoformat(),
             "region": region,
             **cell.row(),
+            "subscriber_orders": subscribers[day, region],
             "average_order_value": average(cell.amounts, len(cell.orders)),
             "median_order_value": median(cell.worth),
             "currency": world.currency,

@@ -38,7 +38,9 @@ class Catalog:
     def __init__(self, state: State) -> None:
         self.state = state
         self.rng = state.random("catalog")
+        self.markdown_dice = state.random("markdowns")
         self.on_offer: list[Product] = []
+        self.day_began = state.now
         for number in range(state.scale.products):
             created = state.now - timedelta(days=200 - number % 150, seconds=self.rng.randrange(80000))
             self.launch(created, status="DRAFT" if number == 5 else "ACTIVE")
@@ -78,7 +80,9 @@ class Catalog:
             self.on_offer.append(product)
 
     def plan_day(self, start: datetime, end: datetime, number: int) -> None:
-        """Prices move every day; launches, new titles and archiving are rarer."""
+        """Prices move, and some are marked down, every day; launches, new titles and archiving are rarer."""
+
+        self.day_began = start
 
         def later() -> datetime:
             return start + (end - start) * self.rng.random()
@@ -91,6 +95,8 @@ class Catalog:
             self.state.schedule(later(), self.rename)
         if number % 7 == 4:
             self.state.schedule(later(), self.archive)
+        for _ in range(max(1, self.state.scale.products // 12)):
+            self.state.schedule(start + (end - start) * self.markdown_dice.random(), self.mark_down)
 
     def pick(self) -> tuple[Product, Variant]:
         """Something to buy: a few products sell much more often than the rest."""
@@ -100,8 +106,33 @@ class Catalog:
     def change_price(self, at: datetime) -> None:
         product = self.rng.choice(self.on_offer)
         variant = self.rng.choice(product.variants)
-        variant.price = max(300, variant.price * self.rng.choice((90, 95, 105, 110)) // 100)
+        price = max(300, variant.price * self.rng.choice((90, 95, 105, 110)) // 100)
+        if self._rests(variant):
+            self._show(at, product, variant, price, None)
+
+    def mark_down(self, at: datetime) -> None:
+        """A product costs less for two to six days, the price from before crossed out beside it."""
+        product = self.markdown_dice.choice(self.on_offer)
+        percent, days = self.markdown_dice.choice((70, 80, 85)), self.markdown_dice.uniform(2, 6)
+        for variant in product.variants:
+            if self._rests(variant):
+                self._show(at, product, variant, max(300, variant.price * percent // 100), variant.price)
+                self.state.schedule(at + timedelta(days=days), self.end_markdown, product, variant)
+
+    def end_markdown(self, at: datetime, product: Product, variant: Variant) -> None:
+        self._show(at, product, variant, variant.compare_at_price or variant.price, None)
+
+    def _rests(self, variant: Variant) -> bool:
+        """Whether its price may change: it is not marked down, and has not changed on this day.
+
+        Of two changes on a day, who reads daily would see but one.
+        """
+        return variant.compare_at_price is None and variant.updated_at <= self.day_began
+
+    def _show(self, at: datetime, product: Product, variant: Variant, price: int, compare_at: int | None) -> None:
+        variant.price, variant.compare_at_price = price, compare_at
         variant.updated_at = product.updated_at = at
+        self.state.crossed_out.setdefault(variant.id, []).append((at, compare_at))
 
     def rename(self, at: datetime) -> None:
         product = self.rng.choice(self.on_offer)

@@ -127,7 +127,7 @@ class People:
         customer = self.by_email.get(email)
         if customer is not None and customer.marketing_state == "SUBSCRIBED":
             customer.marketing_state = "UNSUBSCRIBED"
-            customer.updated_at = at
+            customer.marketing_updated_at = customer.updated_at = at
 
     def forget_card(self, at: datetime) -> None:
         """Someone asks for the saved card to go: the Stripe customer is deleted."""

@@ -51,6 +51,7 @@ class Variant:
     price: int  # minor units of the shop's currency
     cost: int | None
     updated_at: datetime
+    compare_at_price: int | None = None  # crossed out beside the price while that is marked down
 
 
 @dataclass(slots=True)
@@ -82,6 +83,7 @@ class Customer:
     created_at: datetime
     updated_at: datetime
     stripe_id: str | None = None
+    marketing_updated_at: datetime | None = None  # None as long as the state is that of the beginning
 
 
 @dataclass(slots=True)

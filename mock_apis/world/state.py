@@ -67,6 +67,8 @@ class State:
         self.now = self.morning(self.first_day)
 
         self.products: dict[int, Product] = {}
+        # By variant: when the price that is crossed out beside its own changed, and to what.
+        self.crossed_out: dict[int, list[tuple[datetime, int | None]]] = {}
         self.customers: dict[int, Customer] = {}
         self.orders: dict[int, Order] = {}
         self.stripe_customers: dict[str, StripeCustomer] = {}

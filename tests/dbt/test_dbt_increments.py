@@ -43,6 +43,7 @@ def built(connection: psycopg.Connection, run_dbt: Callable[..., Any]) -> dict[s
 def first_day(connection: psycopg.Connection) -> None:
     at = "2026-06-02T10:00:00Z"
     raw.insert(connection, "shopify_products", at, raw.product(1, "Tea"))
+    raw.insert(connection, "shopify_products", at, raw.product(3, "Cup", raw.variant(31, "10.00", at)))
     raw.insert(connection, "shopify_customers", at, raw.customer(7, "Berlin"))
     raw.insert(connection, "shopify_orders", at, raw.order(1, at, [raw.line(11, TEA, 2), raw.line(12, POT, 1)]))
     raw.insert(connection, "shopify_orders", at, raw.order(2, at, [raw.line(21, TEA, 2)], transactions=PAID))
@@ -89,6 +90,12 @@ def second_day(connection: psycopg.Connection) -> None:
     # The guest makes an account, and the other account changes its address.
     raw.insert(connection, "shopify_customers", newest, raw.customer(9, "Graz", "eve@example.com"))
     raw.insert(connection, "shopify_customers", newest, raw.customer(8, "Wien", "bob@example.net"))
+    # A try-out of the shop's own, half an hour before a cup is marked down and its buyer agrees to marketing anew.
+    tried = [raw.line(101, "8.00", 1, product=3, variant=31)]
+    buyer = {"test": True, "customer": {"id": raw.gid("Customer", 7)}, "email": "ada@example.com"}
+    raw.insert(connection, "shopify_orders", newest, raw.order(10, "2026-06-03T11:30:00Z", tried, **buyer))
+    marked_down = raw.variant(31, "8.00", "2026-06-03T11:45:00Z", "10.00")
+    raw.insert(connection, "shopify_products", newest, raw.product(3, "Cup", marked_down))
     # The fee of a charge that is known already, and a customer who is gone.
     raw.insert(connection, "stripe_balance_transactions", at, raw.balance_transaction("txn_1", "ch_2", 2000, 55, at))
     gone = {"id": "cus_1", "object": "customer", "deleted": True}
@@ -106,7 +113,11 @@ def second_day(connection: psycopg.Connection) -> None:
 def third_day(connection: psycopg.Connection) -> None:
     late, at = "2026-06-03T11:00:00Z", "2026-06-04T10:00:00Z"
     # Older versions that arrive after newer ones must not win.
-    raw.insert(connection, "shopify_customers", late, raw.customer(7, "Bremen"))
+    gone = {"emailAddress": "ada@example.com", "marketingState": "UNSUBSCRIBED"}
+    raw.insert(connection, "shopify_customers", late, {**raw.customer(7, "Bremen"), "defaultEmailAddress": gone})
+    # Yet they tell how things stood when the try-out was ordered.
+    marked_down = raw.variant(31, "8.00", "2026-06-03T10:50:00Z", "12.00")
+    raw.insert(connection, "shopify_products", late, raw.product(3, "Mug", marked_down))
     raw.insert(
         connection,
         "shopify_orders",
@@ -173,7 +184,7 @@ def test_the_newest_version_by_the_sources_time_wins(connection: psycopg.Connect
 
 def test_lines_that_vanished_are_gone(connection: psycopg.Connection, built: dict[str, Tables]) -> None:
     lines = connection.execute("select line_id from intermediate.fct_order_lines order by line_id").fetchall()
-    assert lines == [(line,) for line in ("11", "21", "31", "51", "61", "71", "81", "91")]
+    assert lines == [(line,) for line in ("101", "11", "21", "31", "51", "61", "71", "81", "91")]
 
 
 def test_deleted_records_are_kept_and_not_counted(connection: psycopg.Connection, built: dict[str, Tables]) -> None:
@@ -225,6 +236,15 @@ def test_a_cohort_loses_whom_an_order_no_longer_brings_in(built: dict[str, Table
 def test_a_payment_gathers_what_arrives_later(connection: psycopg.Connection, built: dict[str, Tables]) -> None:
     payment = "select dispute_status, fees_minor, net_minor from intermediate.fct_payments where charge_id = 'ch_2'"
     assert one(connection, payment) == ("lost", 2055, -2055)
+
+
+def test_a_version_that_arrives_late_tells_how_things_stood_at_an_order(
+    connection: psycopg.Connection, built: dict[str, Tables]
+) -> None:
+    shown = "select price_minor, compare_at_price_minor, markdown_minor from intermediate.int_line_prices"
+    assert one(connection, f"{shown} where line_id = '101'") == (800, 1200, 400)
+    consents = "select order_id, marketing_state from intermediate.int_order_consents where order_id in ('3', '10')"
+    assert dict(connection.execute(consents.encode()).fetchall()) == {"3": "SUBSCRIBED", "10": "UNSUBSCRIBED"}
 
 
 def test_a_late_click_still_gets_its_order(connection: psycopg.Connection, built: dict[str, Tables]) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from mock_apis.truth import truth
 from mock_apis.world.email_model import Campaign, EmailEvent
-from mock_apis.world.shop_model import Line, Money, Order, Product, Refund, RefundLine
+from mock_apis.world.shop_model import Customer, Line, Money, Order, Product, Refund, RefundLine
 from mock_apis.world.world import World
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -87,6 +87,7 @@ def test_an_edited_order_and_its_return_on_a_later_day(world: World) -> None:
         "day": "2026-03-10",
         "region": "EU",
         "orders": 1,
+        "subscriber_orders": 0,
         "units": 3,
         "gross_sales": "30.57",  # 3 * 11.90 less 5.13 of tax
         "discounts": "3.57",
@@ -178,6 +179,35 @@ def test_revenue_by_product_shares_the_shipping_and_knows_a_buyers_first_order(w
     ]
     # 4.12 of shipping and 0.78 of taxes on it, by 20 and 10.
     assert [(row["shipping"], row["taxes"]) for row in found[1:]] == [("2.75", "4.32"), ("1.37", "2.16")]
+
+
+def test_an_order_is_held_against_what_was_true_when_it_came(world: World) -> None:
+    """As far as a reader can know it, who looks each morning from 20 March on."""
+
+    def on(day: int, hour: int = 12) -> datetime:
+        return datetime(2026, 3, day, hour, tzinfo=UTC)
+
+    # Marked down before the first reading, twice; then not; then again.
+    world.crossed_out = {1: [(on(11), 2000), (on(13), 1500), (on(22), None), (on(24), 1290)]}
+    states = {
+        7: ("UNSUBSCRIBED", on(15)),
+        8: ("UNSUBSCRIBED", on(23)),
+        9: ("SUBSCRIBED", None),
+        10: ("UNSUBSCRIBED", None),
+    }
+    world.customers = {
+        key: Customer(key, "", "", "", None, "DE", None, "", "", state, [], on(1), on(1), None, changed)
+        for key, (state, changed) in states.items()
+    }
+    came = [(1, on(12), 7), (2, on(22, 11), 8), (3, on(22), 8), (4, on(23), 8), (5, on(24), 9), (6, on(25), 10)]
+    sold = [order(n, [line(n, 2, 1190, 0, 0)], processed_at=at, customer_id=buyer) for n, at, buyer in came]
+    early = order(7, [line(7, 1, 1190, 0, 0)], processed_at=on(1, 11), customer_id=9)  # before the mug and its buyer
+    found = marts(world, *sold, early)
+    days = {row["day"][8:]: row["subscriber_orders"] for row in found["daily_sales_by_region"]}
+    assert days == {"01": 0, "12": 0, "22": 2, "23": 0, "24": 1, "25": 0}
+    mug = found["product_performance"][0]
+    # The orders 1 and 2 at 3.10 less, 5 and 6 at 1.00 less, two units each.
+    assert (mug["units_marked_down"], mug["marked_down_share"], mug["markdown"]) == (8, "0.6154", "16.40")
 
 
 @pytest.mark.parametrize(

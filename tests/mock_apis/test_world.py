@@ -202,6 +202,23 @@ def moves(old: Order, new: Order) -> Iterator[str]:
         yield "fulfilment"
 
 
+def test_a_variants_price_moves_once_a_day_at_most_and_every_markdown_ends() -> None:
+    """So who reads each morning misses no price; orders take the price of their moment."""
+    world = World(3, "tiny", TODAY)
+    world.advance(10)
+    ends: set[int] = set()
+    for key, changes in world.crossed_out.items():
+        days = [(at.astimezone(world.zone) - timedelta(hours=1)).date() for at, _ in changes]  # a day begins at one
+        assert len(set(days)) == len(days), key
+        shown = [price for _, price in changes if price is not None]
+        ends |= {key} if shown and changes[-1][1] is None else set()
+        assert all(after is None for (_, before), (_, after) in pairwise(changes) if before is not None), key
+    variants = {variant.id: variant for product in world.products.values() for variant in product.variants}
+    assert ends
+    marked_down = [it for it in variants.values() if it.compare_at_price is not None]
+    assert marked_down and all(it.price < (it.compare_at_price or 0) for it in marked_down)
+
+
 def test_a_day_moves_old_records() -> None:
     """Each day changes orders that were there before; ten days bring every kind of change."""
     world = World(3, "tiny", TODAY)

@@ -14,13 +14,13 @@ DAY = date(2026, 3, 10)
 
 MARTS = {
     "daily_sales_by_region": (
-        "day date, region text, orders bigint, units bigint, gross_sales numeric(18, 2), discounts numeric(18, 2),"
-        " returns numeric(18, 2), net_sales numeric(18, 2), taxes numeric(18, 2), shipping numeric(18, 2),"
-        " total_sales numeric(18, 2), average_order_value numeric(18, 2), median_order_value numeric(18, 2),"
-        " currency text",
-        "('2026-03-10', 'EU', 2, 3, 50, 5, 0, 45, 9, 4, 58, 22.5, 22.5, 'EUR'),"
-        " ('2026-03-10', 'North America', 0, 0, 0, 0, 12, -12, 0, 0, -12, null, null, 'EUR'),"
-        " ('2026-03-09', 'EU', 1, 1, 20, 0, 0, 20, 4, 2, 26, 20, 20, 'EUR')",
+        "day date, region text, orders bigint, subscriber_orders bigint, units bigint, gross_sales numeric(18, 2),"
+        " discounts numeric(18, 2), returns numeric(18, 2), net_sales numeric(18, 2), taxes numeric(18, 2),"
+        " shipping numeric(18, 2), total_sales numeric(18, 2), average_order_value numeric(18, 2),"
+        " median_order_value numeric(18, 2), currency text",
+        "('2026-03-10', 'EU', 2, 1, 3, 50, 5, 0, 45, 9, 4, 58, 22.5, 22.5, 'EUR'),"
+        " ('2026-03-10', 'North America', 0, 0, 0, 0, 0, 12, -12, 0, 0, -12, null, null, 'EUR'),"
+        " ('2026-03-09', 'EU', 1, 1, 1, 20, 0, 0, 20, 4, 2, 26, 20, 20, 'EUR')",
     ),
     "customer_lifetime_value": (
         "customer_key text, is_guest boolean, first_order_day date, last_order_day date, orders bigint,"
@@ -32,9 +32,10 @@ MARTS = {
     "product_performance": (
         "product_id text, title text, views bigint, add_to_carts bigint, orders bigint, units_ordered bigint,"
         " units_returned bigint, gross_sales numeric(18, 2), discounts numeric(18, 2), returns numeric(18, 2),"
-        " net_sales numeric(18, 2), return_rate numeric(9, 4), currency text",
-        "('1', 'Mug <b>large</b>', 9, 3, 2, 3, 1, 70, 5, 12, 53, 0.3333, 'EUR'),"
-        " ('2', 'Plate', 0, 0, 0, 0, 0, 0, 0, 0, 0, null, 'EUR')",
+        " net_sales numeric(18, 2), return_rate numeric(9, 4), units_marked_down bigint,"
+        " marked_down_share numeric(9, 4), markdown numeric(18, 2), currency text",
+        "('1', 'Mug <b>large</b>', 9, 3, 2, 3, 1, 70, 5, 12, 53, 0.3333, 1, 0.3333, 4, 'EUR'),"
+        " ('2', 'Plate', 0, 0, 0, 0, 0, 0, 0, 0, 0, null, 0, null, 0, 'EUR')",
     ),
     "email_campaign_performance": (
         "campaign_id text, name text, sent_day date, cost numeric(18, 2), sent bigint, bounced bigint,"

@@ -1,5 +1,5 @@
 {{ config(unique_key='order_id', indexes=[
-    {'columns': ['order_id']}, {'columns': ['line_id'], 'unique': true}, {'columns': ['product_id']},
+    {'columns': ['order_id']}, {'columns': ['line_id'], 'unique': true}, {'columns': ['product_id']}, {'columns': ['variant_id']},
     {'columns': ['_built_at']}
 ], post_hook="{{ remove_placeholders('line_id') }}") }}
 

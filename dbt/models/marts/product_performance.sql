@@ -26,7 +26,9 @@ sold as (
         sum(net_sales_minor) as net_minor,
         sum(cost_minor) as cost_minor,
         sum(net_sales_minor) filter (where cost_minor is not null) as costed_net_minor,
-        coalesce(sum(units_ordered) filter (where cost_minor is not null), 0) as units_costed
+        coalesce(sum(units_ordered) filter (where cost_minor is not null), 0) as units_costed,
+        sum(units_marked_down) as units_marked_down,
+        sum(markdown_minor) as markdown_minor
     from {{ ref('int_sold_lines') }}
     group by product_id
 ),
@@ -49,6 +51,9 @@ final as (
         {{ to_shop_currency('sold.cost_minor') }} as cost_of_goods,
         {{ to_shop_currency('sold.costed_net_minor - sold.cost_minor') }} as margin,
         {{ rate('sold.costed_net_minor - sold.cost_minor', 'sold.costed_net_minor') }} as margin_rate,
+        coalesce(sold.units_marked_down, 0)::bigint as units_marked_down,
+        {{ rate('sold.units_marked_down', 'sold.units_ordered') }} as marked_down_share,
+        {{ to_shop_currency('coalesce(sold.markdown_minor, 0)') }} as markdown,
         '{{ var("shop_currency") }}' as currency
     from products
     full outer join sold on products.product_id = sold.product_id

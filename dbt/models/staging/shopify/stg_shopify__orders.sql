@@ -1,3 +1,8 @@
+{{ config(indexes=[
+    {'columns': ['_record_key'], 'unique': true}, {'columns': ['_load_timestamp']}, {'columns': ['_built_at']},
+    {'columns': ['customer_id']}
+]) }}
+
 with versions as (
     {{ current_versions(source('shopify', 'orders')) }}
 ),
