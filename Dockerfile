@@ -20,7 +20,8 @@ RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
 COPY . .
 RUN useradd --uid 50000 --create-home headwater \
     && mkdir -p /opt/airflow/logs /opt/headwater/dbt/target /opt/headwater/dbt/logs /opt/headwater/state \
-    && chown -R headwater /opt/airflow /opt/headwater/dbt /opt/headwater/state
+       /opt/headwater/reports \
+    && chown -R headwater /opt/airflow /opt/headwater/dbt /opt/headwater/state /opt/headwater/reports
 COPY --chmod=0755 docker/entrypoint.sh /usr/local/bin/entrypoint
 USER headwater
 

@@ -53,7 +53,7 @@ def deliver() -> None:
 
             run_checks(delivery["delivery_id"])
 
-    @task
+    @task(outlets=[Asset("delivered")])
     def publish(delivery: dict[str, str]) -> dict[str, int]:
         from warehouse.publish import publish
 

@@ -43,11 +43,14 @@ def dag_policy(
 
 
 def by_the_clock(pipeline: Pipeline, cron: str) -> CronTriggerTimetable | None:
-    """A schedule in the shop's time zone.
+    """A schedule in the shop's time zone, where DAGs run by themselves."""
+    return CronTriggerTimetable(cron, timezone=pipeline.shop.timezone) if by_itself() else None
 
-    HEADWATER_SCHEDULES=off leaves it out: the demo's pretend shop has a clock of its own, which stands still
-    until somebody moves it, so runs by the real clock would only get in the way.
+
+def by_itself() -> bool:
+    """Whether DAGs run by the clock, and the report after a delivery.
+
+    HEADWATER_SCHEDULES=off leaves that out: the demo's pretend shop has a clock of its own, which stands still
+    until somebody moves it, so runs by the real clock would only get in the way; and the demo writes its own report.
     """
-    if os.environ.get("HEADWATER_SCHEDULES", "on") == "off":
-        return None
-    return CronTriggerTimetable(cron, timezone=pipeline.shop.timezone)
+    return os.environ.get("HEADWATER_SCHEDULES", "on") != "off"

@@ -103,6 +103,7 @@ def up() -> int:
 Everything is healthy{" (with the pretend shop's APIs: no real credentials are in .env yet)" if pretend else ""}.
   Airflow     http://127.0.0.1:{port["AIRFLOW_PORT"]}   admin, AIRFLOW_ADMIN_PASSWORD of .env
   Grafana     http://127.0.0.1:{port["GRAFANA_PORT"]}   admin, GRAFANA_ADMIN_PASSWORD of .env
+  Reports     http://127.0.0.1:{port["REPORTS_PORT"]}   after the first delivery; models and lineage in /docs
   Prometheus  http://127.0.0.1:{port["PROMETHEUS_PORT"]}
   Warehouse   127.0.0.1:{port["POSTGRES_PORT"]}/warehouse   reporter, REPORTER_PASSWORD of .env
 Stop it with `make down`; the data stay.""")

@@ -15,6 +15,7 @@ PORTS = {
     "POSTGRES_PORT": 5432,
     "MOCK_APIS_PORT": 8000,
     "WEBHOOKS_PORT": 8070,
+    "REPORTS_PORT": 8060,
 }
 
 # The stack's own secrets.

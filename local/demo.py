@@ -173,10 +173,12 @@ class Demo:
         sys.stdout.flush()
         subprocess.run([sys.executable, "-m", "quality", "scorecard"], env=self.stack.env, cwd=ROOT, check=False)
         show_marts(self.stack.warehouse_url, self.console)
-        command = [sys.executable, "-m", "monitoring", "report", "--out", str(self.report)]
-        wrote = subprocess.run(command, env=self.stack.env, cwd=ROOT, check=False, stdout=subprocess.DEVNULL)
-        if wrote.returncode == 0:
-            self.console.print(f"Report: {self.report}", soft_wrap=True)
+        docs = self.report.with_name("docs") / "index.html"
+        for what, words, page in (("docs", "Models and lineage", docs), ("report", "Report", self.report)):
+            command = [sys.executable, "-m", "monitoring", what, "--out", str(page)]
+            wrote = subprocess.run(command, env=self.stack.env, cwd=ROOT, check=False, stdout=subprocess.DEVNULL)
+            if wrote.returncode == 0:
+                self.console.print(f"{words}: {page}", soft_wrap=True)
 
 
 def show_marts(url: str, console: Console) -> None:

@@ -1,4 +1,4 @@
-"""`python -m monitoring`: the exporter and the report."""
+"""`python -m monitoring`: the exporter, the report, dbt's documentation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from settings import friendly_errors
 
 app = typer.Typer(
-    help="The exporter for Prometheus, and the report.",
+    help="The exporter for Prometheus, the report, and dbt's documentation.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -39,10 +39,18 @@ def exporter(
 
 @app.command()
 def report(out: Path = typer.Option(Path("reports/index.html"), help="The file to write.")) -> None:
-    """Write the report: one HTML file that needs nothing else."""
+    """Write the report: one HTML file that needs nothing else; it links to dbt's documentation in docs/ beside it."""
     from monitoring.report import write_report
 
     print(write_report(out))
+
+
+@app.command()
+def docs(out: Path = typer.Option(Path("reports/docs/index.html"), help="The file to write.")) -> None:
+    """Write dbt's documentation, with the lineage of every model: one HTML file that needs nothing else."""
+    from monitoring.dbt_docs import write_dbt_docs
+
+    print(write_dbt_docs(out))
 
 
 if __name__ == "__main__":

@@ -14,10 +14,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from monitoring.charts import Drawing, Palette, draw_bars, draw_heat, draw_scores, draw_series
+from monitoring.pages import put
 from monitoring.pictures import Picture
 from monitoring.report_data import Freshness, ReportData, read_report
 from monitoring.words import amount, cell, duration
-from settings import HeadwaterError, Pipeline, load_pipeline
+from settings import Pipeline, load_pipeline
 
 TEMPLATES = Path(__file__).with_name("templates")
 DRAW = {"timeseries": draw_series, "barchart": draw_bars, "heat": draw_heat}
@@ -37,19 +38,12 @@ def write_report(
 ) -> Path:
     """Write the report and return where it is. Raises HeadwaterError when it cannot be written or nothing read."""
     pipeline = pipeline or load_pipeline()
-    page = render_report(read_report(pipeline, url), pipeline)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = out.with_suffix(".part")
-        unfinished.write_text(page, encoding="utf-8")
-        unfinished.replace(out)
-    except OSError as error:
-        raise HeadwaterError(f"The report cannot be written to {out}: {error.strerror}.") from error
-    return out
+    docs = out.parent / "docs" / "index.html"
+    return put(out, render_report(read_report(pipeline, url), pipeline, "docs/index.html" if docs.exists() else None))
 
 
-def render_report(data: ReportData, pipeline: Pipeline) -> str:
-    """The page. Everything that is not a chart of ours is escaped."""
+def render_report(data: ReportData, pipeline: Pipeline, docs: str | None = None) -> str:
+    """The page. Everything that is not a chart of ours is escaped. `docs`: the address of dbt's documentation."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
@@ -58,6 +52,7 @@ def render_report(data: ReportData, pipeline: Pipeline) -> str:
     environment.filters.update(duration=duration, cell=cell, amount=amount, terms=terms)
     return environment.get_template("report.html.j2").render(
         shop=pipeline.shop,
+        docs=docs,
         data=data,
         now=data.now.astimezone(zone),
         published_at=data.published and data.published.published_at and data.published.published_at.astimezone(zone),

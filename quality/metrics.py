@@ -49,7 +49,7 @@ def page(manifest: Manifest) -> str:
     found = _uses(manifest)
     areas: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for block in manifest["docs"].values():
-        if block["package_name"] != "dbt":
+        if block["package_name"] != "dbt" and block["name"] != "__overview__":
             areas[Path(block["path"]).stem.strip("_").replace("_", " ").capitalize()].append(block)
     lines = [
         "# The metrics",

@@ -12,12 +12,14 @@ def draw_heat(picture: Picture, palette: Palette) -> Drawing:
     """A row of cells for each row; columns that are not coloured stand beside its name. An empty cell has no colour."""
     from matplotlib.patches import Rectangle
 
+    rows = [dict(zip(picture.columns, row, strict=True)) for row in picture.rows]
     heated = picture.heated
-    beside = [name for name in picture.columns[1:] if name not in heated]
-    figure, axes = new_figure(picture.width, 2 + 0.9 * len(picture.rows), grid="y")
+    while len(heated) > 1 and all(row[heated[-1]] is None for row in rows):
+        heated = heated[:-1]  # months that no cohort has lived yet
+    beside = [name for name in picture.columns[1:] if name not in picture.heated]
+    figure, axes = new_figure(picture.width, 2 + 0.9 * len(rows), grid="y")
     axes.grid(visible=False)
     axes.spines["bottom"].set_visible(False)
-    rows = [dict(zip(picture.columns, row, strict=True)) for row in picture.rows]
     for y, row in enumerate(rows):
         for x, name in enumerate(heated):
             if (value := row[name]) is None:

@@ -35,6 +35,7 @@ PORTS = (
     "POSTGRES_PORT",
     "MOCK_APIS_PORT",
     "WEBHOOKS_PORT",
+    "REPORTS_PORT",
 )
 MARTS = (
     "daily_sales_by_region",
@@ -137,7 +138,7 @@ def test_the_first_up_writes_random_secrets_for_the_owner_alone(stack: Stack) ->
 
 def test_containers_are_non_root_limited_restarted_and_checked(stack: Stack) -> None:
     containers = stack.containers()
-    assert len(containers) == 13
+    assert len(containers) == 14
     for container in containers:
         name = container["Name"]
         once = container["Config"]["Labels"]["com.docker.compose.service"] == "init"
@@ -166,6 +167,12 @@ def test_both_kinds_of_dag_run_and_the_marts_are_filled(stack: Stack) -> None:
             assert stack.query(login, f"select count(*) from marts.{mart}")[0][0] > 0, mart
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         stack.query("reporter", "select 1 from raw.shopify_orders")
+
+
+def test_the_report_and_the_documentation_are_served_after_the_delivery(stack: Stack) -> None:
+    for path, words in (("", "Revenue"), ("docs/", "daily_sales_by_region")):
+        url = f"http://127.0.0.1:{stack.port('REPORTS_PORT')}/{path}"
+        until(f"the page {url}", lambda url=url, words=words: words in requests.get(url, timeout=10).text, 180)
 
 
 def test_every_prometheus_target_is_up_and_grafana_answers(stack: Stack) -> None:

@@ -63,6 +63,7 @@ def delivering(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Delivering]
     shutil.copytree(ROOT / "dbt", project, ignore=shutil.ignore_patterns("target", "logs"))
     with receiving() as receiver:
         extra = {"HEADWATER_DBT_PROJECT": str(project), "ALERT_WEBHOOK_URL": f"{receiver.url}/alert"}
+        extra["HEADWATER_REPORTS"] = str(folder / "reports")
         stack = Stack(folder / "stack", size="tiny", durable=False, extra_env=extra)
         with stack:
             began = datetime.now(UTC)
@@ -116,6 +117,26 @@ def test_a_failing_model_turns_the_run_red_and_publishes_nothing(delivering: Del
     assert delivering.newest()[:2] == ("failed", "dbt")
 
 
+def test_documentation_that_cannot_be_made_leaves_the_report_and_the_day_as_they_are(delivering: Delivering) -> None:
+    stack, reports = delivering.stack, delivering.project.parent / "reports"
+    assert stack.wait("report", stack.trigger("report")) == "success"
+    documentation = (reports / "docs" / "index.html").read_text()
+    assert "model.headwater.daily_sales_by_region" in documentation
+    before = delivering.published(), delivering.newest()
+    (reports / "index.html").unlink()
+    bad = delivering.project / "models" / "bad.yml"
+    bad.write_text("models: [{name: 1}]")
+    try:
+        run_id = stack.trigger("report")
+        assert stack.wait("report", run_id) == "failed"
+    finally:
+        bad.unlink()
+    assert stack.task_states("report", run_id) == {"dbt_docs": "failed", "page": "success"}
+    assert 'href="docs/index.html"' in (reports / "index.html").read_text()
+    assert (reports / "docs" / "index.html").read_text() == documentation
+    assert (delivering.published(), delivering.newest()) == before
+
+
 def test_the_deadline_is_red_only_while_yesterday_is_not_published(delivering: Delivering) -> None:
     stack = delivering.stack
     assert stack.wait("deadline", stack.trigger("deadline")) == "success"
@@ -138,4 +159,4 @@ def test_retention_leaves_what_is_young(delivering: Delivering) -> None:
 
 def test_every_failed_run_was_told_once(delivering: Delivering) -> None:
     runs = [alert["run"] for alert in delivering.receiver.sent_to("/alert")]
-    assert len(runs) == len(set(runs)) == 3
+    assert len(runs) == len(set(runs)) == 4

@@ -80,7 +80,7 @@ def bag() -> dict[str, Any]:
 def test_every_dag_is_read_without_an_error(bag: dict[str, Any]) -> None:
     assert bag["errors"] == {}
     ingesting = {f"ingest_{source}" for source in load_pipeline().enabled_sources}
-    assert set(bag["dags"]) == {"backfill", "deadline", "deliver", "prune", "reconcile"} | ingesting
+    assert set(bag["dags"]) == {"backfill", "deadline", "deliver", "prune", "reconcile", "report"} | ingesting
 
 
 def test_every_task_has_an_owner_retries_a_time_limit_and_an_alert(bag: dict[str, Any]) -> None:
@@ -123,7 +123,16 @@ def test_delivery_waits_for_the_critical_sources_and_for_the_clock(bag: dict[str
     assert bag["dags"]["deliver"]["timetable"] == "AssetOrTimeSchedule"
     without_clock = read_dags(DAGS, HEADWATER_SCHEDULES="off")["dags"]
     assert without_clock["deliver"]["timetable"] == "AssetTriggeredTimetable"
-    assert without_clock["ingest_shopify"]["timetable"] == "NullTimetable"
+    assert without_clock["ingest_shopify"]["timetable"] == without_clock["report"]["timetable"] == "NullTimetable"
+
+
+def test_the_report_and_the_documentation_begin_when_the_day_is_published_and_hold_up_nothing(
+    bag: dict[str, Any],
+) -> None:
+    assert bag["dags"]["deliver"]["tasks"]["publish"]["outlets"] == ["delivered"]
+    assert set(bag["dags"]["deliver"]["tasks"]) == {"open_delivery", "dbt", "check", "publish", "scorecard"}
+    assert bag["dags"]["report"]["timetable"] == "AssetTriggeredTimetable"
+    assert all(not task["upstream"] for task in bag["dags"]["report"]["tasks"].values())
 
 
 def test_a_mistake_in_pipeline_yml_is_named(tmp_path: Path) -> None:

@@ -90,9 +90,14 @@ def test_a_cell_of_a_heat_map_is_as_strong_as_its_value() -> None:
         ],
     }
     panel = {"type": "table", "fieldConfig": {"defaults": {"unit": "none"}, "overrides": [heated]}}
-    one = picture(panel, ["cohort", "customers", "0", "1"], [("2026-01", 50, 1.0, 0.5), ("2026-02", 40, 1.0, None)])
+    one = picture(
+        panel,
+        ["cohort", "customers", "0", "1", "2"],
+        [("2026-01", 50, 1.0, 0.5, None), ("2026-02", 40, 1.0, None, None)],
+    )
     assert one.kind == "heat"
     drawn = draw_heat(one, Palette())
     strengths = [float(value) for value in re.findall(r"fill: #2563a8; opacity: ([\d.]+)", drawn.svg)]
     assert strengths[0] == pytest.approx(2 * strengths[1]) and len(strengths) == 3
     assert all(text in drawn.svg for text in ("2026-01 · 50", "50.0%", "100.0%")) and "nan" not in drawn.svg
+    assert re.findall(r">([0-9])</text>", drawn.svg) == ["0", "1"], "a month that nobody has lived"
