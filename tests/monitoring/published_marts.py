@@ -6,25 +6,15 @@ That dbt builds these very rows is tests/dbt/test_marts_equal_truth.py's to show
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import psycopg
-import yaml
 from psycopg import sql
 
 from mock_apis.truth import truth
 from mock_apis.world.world import World
-from tests.quality.seeds import new_delivery
+from tests.quality.seeds import contract, new_delivery
 from warehouse.publish import publish
-
-MODELS = Path(__file__).resolve().parents[2] / "dbt" / "models" / "marts"
-
-
-def contract(mart: str) -> dict[str, str]:
-    """The columns of a mart with their types."""
-    (model,) = yaml.safe_load((MODELS / f"{mart}.yml").read_text())["models"]
-    return {column["name"]: column["data_type"] for column in model["columns"]}
 
 
 def publish_marts(url: str, world: World) -> None:

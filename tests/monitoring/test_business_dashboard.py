@@ -18,7 +18,8 @@ import yaml
 from psycopg.conninfo import make_conninfo
 
 from mock_apis.world.world import World
-from tests.monitoring.published_marts import contract, publish_marts
+from tests.monitoring.published_marts import publish_marts
+from tests.quality.seeds import contract
 from warehouse.migrate import migrate
 from warehouse.publish import ABOUT
 

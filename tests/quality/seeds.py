@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import psycopg
+import yaml
 
 from quality.expectations import MartExpectations, load_expectations
 
@@ -48,14 +50,25 @@ MARTS = {
 }  # fmt: skip
 
 
-def columns_checked(block: MartExpectations) -> tuple[str, str]:
+MODELS = Path(__file__).resolve().parents[2] / "dbt" / "models" / "marts"
+ONE_OF = {"date": f"'{DAY}'", "integer": "1", "bigint": "1"}
+
+
+def contract(mart: str) -> dict[str, str]:
+    """The columns of a mart with their types, as its .yml promises them."""
+    (model,) = yaml.safe_load((MODELS / f"{mart}.yml").read_text())["models"]
+    return {column["name"]: column["data_type"] for column in model["columns"]}
+
+
+def columns_checked(mart: str, block: MartExpectations) -> tuple[str, str]:
     """Columns and the one row of a mart that no test looks into: only what expectations.yml has checks for."""
     day = {block.newest.column: ("date", f"'{DAY}'")} if block.newest else {}
-    keys = dict.fromkeys(block.key, ("text", "'a'"))
+    kinds = contract(mart)
+    keys = {name: (kinds[name], ONE_OF.get(kinds[name], "'a'")) for name in block.key}
     classes = {block.explained.column: ("text", f"'{block.explained.classes[0]}'")} if block.explained else {}
     columns = keys | classes | dict.fromkeys(block.not_negative, ("numeric", "1")) | day
-    kinds = ", ".join(f"{name} {kind}" for name, (kind, _) in columns.items())
-    return kinds, f"({', '.join(value for _, value in columns.values())})"
+    described = ", ".join(f"{name} {kind}" for name, (kind, _) in columns.items())
+    return described, f"({', '.join(value for _, value in columns.values())})"
 
 
 def new_delivery(url: str, day: date = DAY, as_of: datetime = AS_OF) -> uuid.UUID:
@@ -72,7 +85,7 @@ def new_candidate(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("set role transformer")
         for name, block in load_expectations().marts.items():
-            columns, values = MARTS.get(name) or columns_checked(block)
+            columns, values = MARTS.get(name) or columns_checked(name, block)
             connection.execute(f"drop table if exists marts_candidate.{name}".encode())
             connection.execute(f"create table marts_candidate.{name} ({columns})".encode())
             connection.execute(f"insert into marts_candidate.{name} values {values}".encode())
