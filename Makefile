@@ -33,8 +33,7 @@ test: install-dev ## unit, embedded-Postgres and end-to-end tests, a file to a w
 	@$(VENV)/python -m pytest --numprocesses $(JOBS) --dist loadfile
 
 test-soak: install-dev ## kill every sync at every point; live hundreds of random lives (20 minutes at most)
-	@seq $$(nproc) | xargs -P 0 -I SHARE env HEADWATER_SOAK=SHARE/$$(nproc) \
-	  $(VENV)/python -m pytest tests/ingestion/faults/test_kill_everywhere.py tests/ingestion/machine
+	@$(VENV)/python -m tests.soak
 
 metrics: install ## renew docs/metrics.md out of the marts' own descriptions
 	@$(VENV)/python -m quality metrics --write

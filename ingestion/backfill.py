@@ -150,5 +150,6 @@ def _pages(stream: Stream, window: Window, state: dict[str, Any], stop: Stop) ->
 
 def _as_of(stream: Stream) -> datetime:
     """The source's clock less what it may take to list a change."""
-    assert isinstance(stream, WindowedStream), f"{stream.name} has a backfill and no clock"
+    if not isinstance(stream, WindowedStream):
+        raise TypeError(f"{stream.name} has a backfill and no clock: derive it from WindowedStream")
     return (stream.source_now() - stream.settle).astimezone(UTC).replace(microsecond=0)

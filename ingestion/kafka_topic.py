@@ -23,7 +23,6 @@ ASK_SECONDS = 5.0
 POLL_SECONDS = 0.1
 MESSAGES_AT_ONCE = 200
 READ_AHEAD_KB = 16 * 1024
-CHECK_SUMS = True
 
 T = TypeVar("T")
 
@@ -63,7 +62,7 @@ class Topic:
             "auto.offset.reset": "error",
             "isolation.level": "read_committed",
             "enable.partition.eof": True,
-            "check.crcs": CHECK_SUMS,
+            "check.crcs": True,
             "queued.max.messages.kbytes": READ_AHEAD_KB,
             "error_cb": self._heard,
             "log_level": 2,  # it logs each of its tries; what matters of them _heard tells

@@ -7,7 +7,7 @@ each transaction another session.
 from __future__ import annotations
 
 import logging
-import time
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -54,6 +54,7 @@ class SourceDatabase:
         self._url = setting(address)
         self.application = f"headwater {source}"
         self._connection: psycopg.Connection | None = None
+        self._closed = threading.Event()
         try:
             self._parts = conninfo.conninfo_to_dict(self._url)
         except psycopg.ProgrammingError as error:
@@ -66,7 +67,8 @@ class SourceDatabase:
         return self._http.attempts
 
     def pause(self, attempt: int) -> None:
-        time.sleep(min(0.25 * 2**attempt, LONGEST_PAUSE))
+        """Wait before the next attempt, but not past `close`."""
+        self._closed.wait(min(0.25 * 2**attempt, LONGEST_PAUSE))
 
     def clock(self) -> Clock:
         """The server's time, and how far back its oldest open transaction reaches.
@@ -134,6 +136,8 @@ class SourceDatabase:
                 yield connection
 
     def close(self) -> None:
+        """For good: whoever still reads gets an error, and no new connection."""
+        self._closed.set()
         if self._connection is not None:
             self._connection.close()
 
@@ -144,6 +148,8 @@ class SourceDatabase:
         return f"the database of {self._name} ({host}:{port}/{self._parts.get('dbname', '')})"
 
     def _open(self) -> psycopg.Connection:
+        if self._closed.is_set():
+            raise HeadwaterError(f"{self.place} is not read any more: this run has let go of it.")
         if self._connection is None or self._connection.closed or self._connection.broken:
             self._connection = psycopg.connect(
                 self._url,

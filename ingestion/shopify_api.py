@@ -86,7 +86,8 @@ class Queries:
     def size(self, operation: str, field: str) -> int:
         """How many of `field` the operation asks for."""
         found = re.search(rf"\b{field}\(first: (\d+)", self.text(operation))
-        assert found, f"{operation} asks for no number of {field}"
+        if not found:
+            raise LookupError(f"{operation} asks for no number of {field}")
         return int(found[1])
 
 

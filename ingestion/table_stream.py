@@ -21,6 +21,7 @@ from ingestion.table_inventory import item_of, listed
 from ingestion.tables import KEY, TIME, Options, Table, TableOptions, find_table, in_utc, on, rows, time_of
 from ingestion.window import Window, WindowedStream, WindowPage
 from settings import HeadwaterError
+from warehouse.known import WarehouseLost
 
 PAGE_ROWS = 1_000
 PAGE_BYTES = 4_000_000
@@ -183,7 +184,7 @@ class TableStream(WindowedStream):
             try:
                 yield from read()
                 return
-            except LostConnection as error:
+            except (LostConnection, WarehouseLost) as error:
                 if attempt == self._database.attempts:
                     raise
                 log.warning("%s.%s: %s Trying again.", self.context.source, self.name, error)

@@ -14,10 +14,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from settings import HeadwaterError
-
-
-class Fenced(HeadwaterError):
-    """A newer run has opened the stream since: this one may not write any more."""
+from warehouse.fence import fenced
 
 
 class RawRow(NamedTuple):
@@ -104,6 +101,23 @@ class Run(NamedTuple):
     window: tuple[uuid.UUID, int] | None = None
 
 
+def prepare(connection: psycopg.Connection, table: str) -> None:
+    """Make a session ready to write to raw's `table`. Raises HeadwaterError when the table is not there as it must be."""
+    row = connection.execute("select relkind from pg_class where oid = to_regclass(%s)", (f"raw.{table}",)).fetchone()
+    if not row or row[0] != "p":
+        lack = "is not split into months yet" if row else "is not there"
+        raise HeadwaterError(f"The table raw.{table} {lack}; run `python -m warehouse migrate` (or `make migrate`).")
+    # A client whose machine is gone says no goodbye: the server asks after it, or the lock would be held for hours.
+    connection.execute(
+        "set lock_timeout = '10s'; set tcp_keepalives_idle = 30; set tcp_keepalives_interval = 10;"
+        " set tcp_keepalives_count = 3"
+    )
+    connection.execute(
+        "create temporary table incoming (record_key text, record_version timestamptz, content_hash bytea,"
+        " source_data json, _extracted_at timestamptz, _deleted boolean) on commit delete rows"
+    )
+
+
 def write(connection: psycopg.Connection, run: Run, batch: Batch) -> Counts:
     """The transaction. Raises Fenced, and psycopg's errors; nothing of the batch stays then."""
     _make_months(connection, run, batch)
@@ -160,7 +174,7 @@ def _make_months(connection: psycopg.Connection, run: Run, batch: Batch) -> None
 
 def _move_bookmark(connection: psycopg.Connection, run: Run, batch: Batch) -> None:
     if run.window:
-        _move_window(connection, run, batch)
+        _move_window(connection, run, batch, run.window)
         return
     newest = max((row.version for row in batch.rows), default=None)
     moved = connection.execute(
@@ -170,25 +184,18 @@ def _move_bookmark(connection: psycopg.Connection, run: Run, batch: Batch) -> No
         (Jsonb(batch.state), batch.watermark, newest, run.source, run.stream, run.fence),
     )
     if moved.rowcount != 1:
-        raise Fenced(
-            f"A newer run has opened {run.source}.{run.stream} since this one began; this one stops here."
-            " Nothing is lost: the newer run goes on from the last batch."
-        )
+        raise fenced(run)
 
 
-def _move_window(connection: psycopg.Connection, run: Run, batch: Batch) -> None:
-    assert run.window is not None
+def _move_window(connection: psycopg.Connection, run: Run, batch: Batch, window: tuple[uuid.UUID, int]) -> None:
     done = batch.state.get("done") is True
     moved = connection.execute(
         "update ops.backfill_windows set state = %s, status = %s, updated_at = clock_timestamp(),"
         " finished_at = case when %s then clock_timestamp() end where backfill_id = %s and number = %s and fence = %s",
-        (Jsonb(batch.state), "done" if done else "running", done, *run.window, run.fence),
+        (Jsonb(batch.state), "done" if done else "running", done, *window, run.fence),
     )
     if moved.rowcount != 1:
-        raise Fenced(
-            f"A newer run has opened window {run.window[1]} of this backfill of {run.source}.{run.stream}; this one"
-            " stops here. Nothing is lost: the newer run goes on from the last batch."
-        )
+        raise fenced(run)
 
 
 def _insert_rows(connection: psycopg.Connection, run: Run, batch: Batch) -> int:

@@ -26,6 +26,10 @@ _NEWEST = sql.SQL(f"record_key, {NEWEST}")
 _MINE = sql.SQL("source = %(source)s and stream = %(stream)s")
 
 
+class WarehouseLost(HeadwaterError):
+    """The warehouse was there and went away, or is starting: it may be asked again."""
+
+
 class CurrentRow(NamedTuple):
     """The row that stands for a record now, by the SHA-256 of its bytes."""
 
@@ -129,7 +133,10 @@ class Known:
         return [(key, version, text.encode()) for key, version, text in self._ask(question, {"keys": list(keys)})]
 
     def all_versions(self) -> Generator[CurrentVersion]:
-        """Every key with its current version, the keys in the order of their bytes; of one moment. Close it."""
+        """Every key with its current version, the keys in the order of their bytes; of one moment. Close it.
+
+        Raises WarehouseLost when the connection is lost or refused on the way.
+        """
         question = sql.SQL(
             'select distinct on (record_key collate "C") record_key, record_version, _deleted from {}'
             f' order by record_key collate "C", {NEWEST}'
@@ -143,7 +150,9 @@ class Known:
                 cursor.itersize = AT_ONCE
                 for row in cursor.execute(question):
                     yield CurrentVersion(*row)
-        except psycopg.Error as error:
-            raise HeadwaterError(
+        except (psycopg.Error, HeadwaterError) as error:
+            cause = error.__cause__ if isinstance(error, HeadwaterError) else error
+            lost = isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)
+            raise (WarehouseLost if lost else HeadwaterError)(
                 f"The warehouse cannot be asked for the records of raw.{self._name}: {error}; run again."
             ) from error

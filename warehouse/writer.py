@@ -6,18 +6,21 @@ a run that was paused and resumed after its successor had opened the stream is r
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any, LiteralString, Self
+from typing import Any, LiteralString, Self, TypeVar
 
 import psycopg
 from psycopg import sql
 
 from settings import HeadwaterError
-from warehouse.batch import Batch, Counts, Run, write
+from warehouse.batch import Batch, Counts, Run, prepare, write
 from warehouse.connection import connect
+from warehouse.fence import check_fence
 from warehouse.known import Known
 
 COMMIT_ATTEMPTS = 4
@@ -27,6 +30,10 @@ BURY = (
     "update ops.runs set status = 'failed', finished_at = clock_timestamp(),"
     " error = 'ended without a word; it was killed or lost its connection' where"
 )
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 class StreamBusy(HeadwaterError):
@@ -57,6 +64,7 @@ class StreamWriter:
         self.counts = Counts()
         self.batches = 0
         self._one_at_a_time = threading.RLock()  # the reader asks for files while a batch is written
+        self._ended = False
 
     def __enter__(self) -> Self:
         self._connection = self._connect(wait=self._wait)
@@ -72,17 +80,21 @@ class StreamWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         status, text = ("failed", f"{error}"[:2000] or repr(error)) if error else ("succeeded", None)
-        try:
-            if self._connection.closed:
-                self._connection = self._connect(wait=LOCK_SECONDS)
-            self._end(self._connection, status, text)
-            # Closing lets go of the lock too, but only when the server gets to it: the next run may be there before.
-            self._connection.execute("select pg_advisory_unlock_all()")
-        except (psycopg.Error, HeadwaterError):
-            if error is None:
-                raise
-        finally:
-            self._connection.close()
+        self._ended = True
+        with self._one_at_a_time:
+            try:
+                if self._connection.closed:
+                    self._connection = self._connect(wait=LOCK_SECONDS)
+                self._end(self._connection, status, text)
+                # Closing lets go of the lock too, but only when the server gets to it: the next run may be there
+                # before.
+                self._connection.execute("select pg_advisory_unlock_all()")
+            except (psycopg.Error, HeadwaterError) as failure:
+                if error is None:
+                    raise
+                log.warning("%s: that its run failed could not be written down: %s", self.lock, failure)
+            finally:
+                self._connection.close()
 
     @property
     def lock(self) -> str:
@@ -123,19 +135,30 @@ class StreamWriter:
 
         After a lost connection the manifest is read first: the COMMIT may have been done and only its reply lost.
         """
-        with self._one_at_a_time:
-            return self._commit(batch)
 
-    def _commit(self, batch: Batch) -> Counts:
+        def work(reconnected: bool) -> Counts:
+            if reconnected and (found := self._committed(batch.load_id)) is not None:
+                return found
+            return write(self._connection, self._run, batch)
+
+        with self._one_at_a_time:
+            counts = self._persist(work, self._not_written)
+            self.state = batch.state
+            self.counts = self.counts.plus(counts)
+            self.batches += 1
+            return counts
+
+    def _persist(self, work: Callable[[bool], T], failed: Callable[[psycopg.Error], HeadwaterError]) -> T:
+        """Do `work` under the stream's lock; what may pass (a lost connection, a deadlock) is tried again.
+
+        It is told whether the connection is a new one. When it fails for good, `failed` says what that means.
+        """
         for attempt in range(1, COMMIT_ATTEMPTS + 1):
             try:
-                if self._connection.closed:
+                lost = self._connection.closed
+                if lost:
                     self._connection = self._connect(wait=LOCK_SECONDS)
-                    if (found := self._committed(batch.load_id)) is not None:
-                        counts = found
-                        break
-                counts = write(self._connection, self._run, batch)
-                break
+                return work(lost)
             except psycopg.errors.DiskFull as error:
                 raise HeadwaterError(
                     f"The warehouse's disk is full; nothing of this batch of {self.source}.{self.stream} was kept."
@@ -143,23 +166,20 @@ class StreamWriter:
                 ) from error
             except (psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable) as error:
                 if attempt == COMMIT_ATTEMPTS:
-                    raise self._failed(error) from error
+                    raise failed(error) from error
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 self._connection.close()
                 if attempt == COMMIT_ATTEMPTS:
-                    raise self._failed(error) from error
+                    raise failed(error) from error
                 time.sleep(0.5 * 2**attempt)
             except psycopg.Error as error:
-                raise self._failed(error) from error
+                raise failed(error) from error
             except HeadwaterError as error:
                 restarting = isinstance(error.__cause__, psycopg.OperationalError)
                 if not restarting or attempt == COMMIT_ATTEMPTS:
                     raise
                 time.sleep(0.5 * 2**attempt)
-        self.state = batch.state
-        self.counts = self.counts.plus(counts)
-        self.batches += 1
-        return counts
+        raise AssertionError("the last of several attempts returns or raises")
 
     @property
     def known(self) -> Known:
@@ -167,20 +187,29 @@ class StreamWriter:
         return Known(self.source, self.stream, self._ask, self._url)
 
     def _ask(self, question: LiteralString | sql.Composed, about: dict[str, Any]) -> list[tuple[Any, ...]]:
+        """The answer; after a lost connection only if this run still is the stream's newest. Raises Fenced if not."""
         given = {"source": self.source, "stream": self.stream, **about}
-        with self._one_at_a_time:
-            try:
-                return self._connection.execute(question, given).fetchall()
-            except psycopg.Error as error:
-                raise HeadwaterError(
-                    f"The warehouse cannot be asked what it has loaded: {error}; run again."
-                ) from error
 
-    def _failed(self, error: psycopg.Error) -> HeadwaterError:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        def work(reconnected: bool) -> list[tuple[Any, ...]]:
+            if reconnected:
+                check_fence(self._connection, self._run)
+            return self._connection.execute(question, given).fetchall()
+
+        with self._one_at_a_time:
+            if self._ended:  # a reader that was left behind must not take the lock again
+                raise HeadwaterError(f"This run of {self.lock} has ended; nothing more can be asked for it.")
+            return self._persist(work, self._not_answered)
+
+    def _not_written(self, error: psycopg.Error) -> HeadwaterError:
         return HeadwaterError(
-            f"A batch of {self.source}.{self.stream} could not be written: {reason}. Nothing of it was kept;"
+            f"A batch of {self.source}.{self.stream} could not be written: {_reason(error)}. Nothing of it was kept;"
             " the next run goes on from the last batch."
+        )
+
+    def _not_answered(self, error: psycopg.Error) -> HeadwaterError:
+        return HeadwaterError(
+            f"The warehouse cannot be asked what it has loaded of {self.source}.{self.stream}: {_reason(error)};"
+            " run again."
         )
 
     def _connect(self, wait: float) -> psycopg.Connection:
@@ -199,21 +228,11 @@ class StreamWriter:
                 connection.close()
                 raise StreamBusy(f"{self.lock} is being loaded by another run; wait for it to end, then run again.")
             time.sleep(0.1)
-        table = f"raw.{self.source}_{self.stream}"
-        row = connection.execute("select relkind from pg_class where oid = to_regclass(%s)", (table,)).fetchone()
-        if not row or row[0] != "p":
+        try:
+            prepare(connection, f"{self.source}_{self.stream}")
+        except BaseException:
             connection.close()
-            lack = "is not split into months yet" if row else "is not there"
-            raise HeadwaterError(f"The table {table} {lack}; run `python -m warehouse migrate` (or `make migrate`).")
-        # A client whose machine is gone says no goodbye: the server asks after it, or the lock would be held for hours.
-        connection.execute(
-            "set lock_timeout = '10s'; set tcp_keepalives_idle = 30; set tcp_keepalives_interval = 10;"
-            " set tcp_keepalives_count = 3"
-        )
-        connection.execute(
-            "create temporary table incoming (record_key text, record_version timestamptz, content_hash bytea,"
-            " source_data json, _extracted_at timestamptz, _deleted boolean) on commit delete rows"
-        )
+            raise
         return connection
 
     def _committed(self, load_id: uuid.UUID) -> Counts | None:
@@ -225,3 +244,7 @@ class StreamWriter:
     def _has_webhooks(self, connection: psycopg.Connection) -> bool:
         question = "select 1 from ops.webhook_streams where source = %s and stream = %s"
         return connection.execute(question, (self.source, self.stream)).fetchone() is not None
+
+
+def _reason(error: psycopg.Error) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

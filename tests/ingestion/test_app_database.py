@@ -21,6 +21,7 @@ from ingestion.sync import RunResult, sync_stream
 from local.postgres import EmbeddedPostgres
 from settings import HeadwaterError, Pipeline, SettingsError
 from tests.ingestion.conftest import SHOP, Query
+from tests.warehouse.cut_proxy import CutProxy
 from warehouse.migrate import migrate
 
 CREATE = """
@@ -316,6 +317,24 @@ def test_bytes_that_are_no_text_are_quarantined_as_they_are(
     assert [json.loads(row[3])["email"] for row in query(RAW)] == ["café"]
     [(record,)] = query("select record from ops.quarantine")
     assert b'"email":"\xe9t\xe9"' in record
+
+
+def test_rule_7_a_big_table_comes_from_the_server_as_it_is_read(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not all of the answer at once: what has come when the first page is out is a small part of it."""
+    app.run(
+        "insert into accounts (id, email, updated_at) select n, repeat('x', 1000), %s from generate_series(1, 30000) n",
+        LONG_AGO,
+    )
+    proxy = CutProxy(app.reader)
+    monkeypatch.setenv("APP_DATABASE_URL", proxy.url)
+    reading = app.pages({})
+    first = next(reading)
+    size = sum(len(record.data) for record in first.records)
+    assert len(first.records) == table_stream.PAGE_ROWS
+    assert size < proxy.answered < 3 * size
+    assert sum(len(page.records) for page in reading) == 30_000 - len(first.records)
+    assert proxy.answered > 30_000_000
+    proxy.close()
 
 
 def test_times_without_a_zone_are_utc_and_columns_may_have_other_names(app: App, query: Query) -> None:

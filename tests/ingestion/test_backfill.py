@@ -28,7 +28,8 @@ from tests.conftest import ROOT
 from tests.ingestion.conftest import Numbers, Query
 from tests.ingestion.fake_stripe import FakeStripe
 from tests.ingestion.test_stripe import DAY, HOUR, T0, at, change, charge
-from warehouse.batch import Batch, Counts, Fenced, RawRow
+from warehouse.batch import Batch, Counts, RawRow
+from warehouse.fence import Fenced
 from warehouse.migrate import migrate
 from warehouse.windows import WindowWriter, progress
 from warehouse.writer import StreamBusy, StreamWriter

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from confluent_kafka import Consumer
 
-from ingestion import kafka_stream
+from ingestion import kafka_stream, kafka_topic
 from ingestion.contracts import Contract
 from ingestion.kafka_topic import Bounds, Topic
 from ingestion.quarantine import replay
@@ -256,7 +256,8 @@ def test_a_message_of_10_megabytes_comes_whole(stock: Stock, query: Query) -> No
 
 def test_gaps_in_the_offsets_are_no_loss(stock: Stock, query: Query, monkeypatch: pytest.MonkeyPatch) -> None:
     """The marks of transactions have offsets too, also the last one."""
-    monkeypatch.setattr("ingestion.kafka_topic.CHECK_SUMS", False)  # the mock cluster's marks have none
+    real = kafka_topic.Consumer  # the mock cluster's marks have no check sums
+    monkeypatch.setattr(kafka_topic, "Consumer", lambda given, **more: real(given | {"check.crcs": False}, **more))
     producer = stock.cluster.producer(**{"transactional.id": "test"})
     producer.init_transactions(20)
     for number in range(3):

@@ -19,7 +19,8 @@ from settings import HeadwaterError
 from tests.conftest import ROOT
 from tests.ingestion.conftest import Numbers, Query
 from warehouse import writer as writer_module
-from warehouse.batch import Counts, Fenced
+from warehouse.batch import Counts
+from warehouse.fence import Fenced
 from warehouse.migrate import migrate
 from warehouse.writer import StreamBusy, StreamWriter
 

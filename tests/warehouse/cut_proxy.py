@@ -11,8 +11,9 @@ from urllib.parse import urlsplit, urlunsplit
 class CutProxy:
     """Forwards everything until `cut_after` (bytes) passes from the client: then both connections end.
 
-    With `let_through` the bytes reach the server first and its reply is swallowed; otherwise they never arrive.
-    Each cut happens once; `cuts` counts them.
+    With `let_through` the bytes reach the server first and its reply is swallowed; otherwise they never arrive, but for
+    the `but_first` bytes that the server is given from there on (`passed` says how many it were). Each cut happens
+    once; `cuts` counts them. `answered` is how many bytes have come back from the server in all.
     """
 
     def __init__(self, url: str):
@@ -25,6 +26,8 @@ class CutProxy:
         )
         self.cut_after: bytes | None = None
         self.let_through = True
+        self.but_first = 0
+        self.passed = self.answered = 0
         self.cuts = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -43,8 +46,12 @@ class CutProxy:
 
     def _to_server(self, client: socket.socket, server: socket.socket) -> None:
         with contextlib.suppress(OSError):
+            begun = False
             while data := client.recv(65536):
-                if self.cut_after and self.cut_after in data:
+                begun = begun or bool(self.cut_after and self.cut_after in data)
+                if begun and self.passed < self.but_first:
+                    self.passed += len(data)
+                elif begun:
                     self.cut_after = None
                     self.cuts += 1
                     client.shutdown(socket.SHUT_RDWR)
@@ -55,10 +62,10 @@ class CutProxy:
         with contextlib.suppress(OSError):
             server.shutdown(socket.SHUT_WR)  # as a lost client's network stack does in the end
 
-    @staticmethod
-    def _pump(source: socket.socket, sink: socket.socket) -> None:
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
+                self.answered += len(data)
                 sink.sendall(data)
         source.close()
         sink.close()

@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
+from settings import HeadwaterError
 from tests.warehouse.cut_proxy import CutProxy
-from warehouse.batch import Batch, Counts, Fenced, LoadedFile, RawRow, Reject
+from warehouse.batch import Batch, Counts, LoadedFile, RawRow, Reject
+from warehouse.fence import Fenced
 from warehouse.writer import StreamBusy, StreamWriter
 
 T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -63,15 +65,19 @@ def test_rule_1_a_batch_whose_commit_reply_was_lost_is_not_written_twice(clean_w
     "The connection is lost in the middle of a COPY",
     "The batch is written again, whole, on a new connection.",
 )
-def test_rule_1_a_connection_lost_before_the_commit_writes_the_batch_again(clean_warehouse: str) -> None:
+@pytest.mark.parametrize("megabytes", [0, 3])
+def test_rule_1_a_connection_lost_within_a_copy_writes_the_batch_again(clean_warehouse: str, megabytes: int) -> None:
+    """Before its first byte has reached the server, and after so many have."""
+    rows = [row(f"{number}", b'"%s"' % (b"x" * 100_000)) for number in range(60)]
     proxy = CutProxy(clean_warehouse)
     with StreamWriter("shopify", "orders", url=proxy.url) as writer:
         proxy.let_through = False
-        proxy.cut_after = b"PGCOPY"
-        assert writer.commit(batch(row("1"))) == Counts(1, 1, 0, 0)
+        proxy.cut_after, proxy.but_first = b"PGCOPY", megabytes * 1_000_000
+        assert writer.commit(batch(*rows)) == Counts(60, 60, 0, 0)
         assert proxy.cuts == 1
+        assert megabytes * 1_000_000 <= proxy.passed < (megabytes + 1) * 1_000_000
     proxy.close()
-    assert query(clean_warehouse, "select count(*) from raw.shopify_orders") == [(1,)]
+    assert query(clean_warehouse, "select count(*) from raw.shopify_orders") == [(60,)]
     assert query(clean_warehouse, "select count(*) from ops.loads") == [(1,)]
 
 
@@ -129,6 +135,38 @@ def test_rule_4_a_paused_run_cannot_write_over_a_newer_one(clean_warehouse: str)
     assert query(clean_warehouse, "select state->>'cursor' from ops.checkpoints") == [("9",)]
     ends = query(clean_warehouse, "select status from ops.runs order by started_at")
     assert ends == [("failed",), ("succeeded",)]
+
+
+def test_rule_4_a_paused_run_is_not_told_what_is_loaded_once_a_newer_one_has_opened_the_stream(
+    clean_warehouse: str,
+) -> None:
+    """Nor one that has ended: it would hold the stream's lock again."""
+    paused = StreamWriter("shopify", "orders").__enter__()
+    query(
+        clean_warehouse,
+        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'headwater shopify.orders'",
+    )
+    with StreamWriter("shopify", "orders") as successor:
+        pass
+    with pytest.raises(Fenced):
+        paused.known.objects(["a"])
+    paused.__exit__(Fenced, Fenced("it was"), None)
+    with pytest.raises(HeadwaterError, match=r"This run of shopify\.orders has ended"):
+        successor.known.objects(["a"])
+    with StreamWriter("shopify", "orders"):
+        pass
+
+
+def test_that_the_end_of_a_failed_run_could_not_be_written_down_is_logged(
+    clean_warehouse: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(ZeroDivisionError), StreamWriter("shopify", "orders") as writer:
+        writer._connection.execute("set lock_timeout = '10ms'")
+        with psycopg.connect(clean_warehouse) as rival:
+            rival.execute("lock table ops.runs")
+            writer.__exit__(ZeroDivisionError, ZeroDivisionError("x"), None)
+        raise ZeroDivisionError
+    assert "shopify.orders: that its run failed could not be written down: canceling statement" in caplog.text
 
 
 @pytest.mark.fault("A run ends without a word", "Its successor closes it as failed, with that reason.")

@@ -23,7 +23,15 @@ from ingestion import (  # noqa: F401 - warm in the parent that children fork fr
     tables,
 )
 from ingestion import sync as sync_module
-from ingestion.sources import app_database, email, google_analytics, kafka, shopify, stripe  # noqa: F401 - the same
+from ingestion.sources import (  # noqa: F401 - the same
+    app_database,
+    csv_upload,
+    email,
+    google_analytics,
+    kafka,
+    shopify,
+    stripe,
+)
 from settings import load_pipeline
 from tests.ingestion.faults.points import Kill, Points
 

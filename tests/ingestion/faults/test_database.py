@@ -8,7 +8,9 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg
@@ -18,8 +20,9 @@ from ingestion import sync as sync_module
 from ingestion.sync import Progress, sync_stream
 from local.postgres import EmbeddedPostgres
 from settings import HeadwaterError, Pipeline
-from tests.ingestion.conftest import Numbers, Query
+from tests.ingestion.conftest import SHOP, Numbers, Query
 from warehouse.batch import Counts
+from warehouse.known import Known
 from warehouse.migrate import migrate
 from warehouse.writer import COMMIT_ATTEMPTS, StreamWriter
 
@@ -55,6 +58,21 @@ def own_server(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
     server.remove()
 
 
+class Restart:
+    """Ends the server when it is called, and starts it again meanwhile."""
+
+    def __init__(self, server: EmbeddedPostgres, how: signal.Signals = signal.SIGINT):
+        self._server, self._how = server, how
+        self.thread = threading.Thread(target=server.start)
+
+    def __call__(self) -> None:
+        process = self._server._process
+        assert process
+        process.send_signal(self._how)
+        process.wait(30)
+        self.thread.start()
+
+
 @pytest.mark.fault(
     "Postgres is restarted, or crashes, while a sync writes",
     "The batch is tried again for some seconds on a new connection, after the manifest said that it was not in. The"
@@ -68,21 +86,100 @@ def test_a_sync_survives_a_restart_of_postgres(
     sync_stream("numbers", "items", pipeline=pipeline)
     url = own_server.create_database("restarted")
     migrate(url, pipeline)
-    server = own_server._process
-    assert server
-    back = threading.Thread(target=own_server.start)
-
-    def restart() -> None:
-        server.send_signal(how)
-        server.wait(30)
-        back.start()
-
+    restart = Restart(own_server, how)
     result = sync_stream("numbers", "items", pipeline=pipeline, url=url, on_progress=when(200, restart))
-    back.join()
+    restart.thread.join()
     assert result.counts == Counts(received=500, kept=498, rejected=2)
     for question in LEFT:
         assert query(question, url) == query(question)
     assert query("select status from ops.runs", url) == [("succeeded",)]
+
+
+@pytest.mark.fault(
+    "Postgres is restarted while a source asks what is loaded already",
+    "It is asked again on a new connection that holds the stream's lock, if this run still is the newest. The same run"
+    " ends well, with the rows, files and counts of an undisturbed one.",
+)
+@pytest.mark.parametrize("question", [1, 3])
+def test_a_source_that_asks_what_is_loaded_survives_a_restart_of_postgres(
+    clean_warehouse: str,
+    query: Query,
+    own_server: EmbeddedPostgres,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    question: int,
+) -> None:
+    columns = ["month", "variant_id", "unit_cost", "currency"]
+    for number in range(4):
+        rows = "".join(f"2026-03,{number}{each},1.5,EUR\n" for each in range(60))
+        (tmp_path / f"costs_{number}.csv").write_text(",".join(columns) + "\n" + rows)
+        (tmp_path / f"costs_{number}.csv.done").touch()
+    monkeypatch.setenv("UPLOADS_FOLDER_URL", tmp_path.as_uri())
+    costs = {"pattern": "costs_*.csv", "columns": columns, "key": columns[:2]}
+    pipeline = pipeline_of("uploads", "csv_upload", "product_costs", streams={"product_costs": costs})
+    migrate(clean_warehouse, pipeline)
+    sync_stream("uploads", "product_costs", pipeline=pipeline)
+    url = own_server.create_database("restarted")
+    migrate(url, pipeline)
+    restart, ask, asked = Restart(own_server), StreamWriter._ask, count(1)
+
+    def asked_meanwhile(writer: StreamWriter, *about: Any) -> list[tuple[Any, ...]]:
+        if next(asked) == question:
+            restart()
+        return ask(writer, *about)
+
+    monkeypatch.setattr(StreamWriter, "_ask", asked_meanwhile)
+    result = sync_stream("uploads", "product_costs", pipeline=pipeline, url=url)
+    restart.thread.join()
+    assert result.counts == Counts(received=240, kept=240)
+    for left in (
+        "select record_key, record_version, content_hash from raw.uploads_product_costs order by 1, 2",
+        "select name, sha256, records from ops.files order by 1",
+        "select state::text, watermark from ops.checkpoints",
+        "select sum(received), sum(kept), count(*) from ops.loads",
+        "select status from ops.runs",
+    ):
+        assert query(left, url) == query(left)
+
+
+@pytest.mark.fault(
+    "Postgres is restarted while a sweep compares a table's keys with those of raw",
+    "The sweep begins anew; the same run ends well and finds what vanished.",
+)
+def test_a_sweep_survives_a_restart_of_postgres(
+    postgres: EmbeddedPostgres, query: Query, own_server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = postgres.create_database("app_of_the_restart")
+    execute(
+        app,
+        "create table accounts as select n as id, 1 as customer_id, 'a@example.com' as email, 'basic' as tier,"
+        " 0 as points_balance, now() as joined_at, now() - interval '1 day' as updated_at from generate_series(1, 9) n",
+    )
+    monkeypatch.setenv("APP_DATABASE_URL", app)
+    pipeline = pipeline_of("app", "app_database", "accounts", sweep="1s")
+    url = own_server.create_database("restarted")
+    migrate(url, pipeline)
+    sync_stream("app", "accounts", pipeline=pipeline, url=url)
+    execute(app, "delete from accounts where id = 3; select pg_sleep(1)")
+    restart, versions, asked = Restart(own_server), Known.all_versions, count(1)
+
+    def versions_meanwhile(known: Known) -> Any:
+        for number, each in enumerate(versions(known)):
+            if number == 4 and next(asked) == 1:
+                restart()
+            yield each
+
+    monkeypatch.setattr(Known, "all_versions", versions_meanwhile)
+    monkeypatch.setattr("warehouse.known.AT_ONCE", 3)
+    sync_stream("app", "accounts", pipeline=pipeline, url=url)
+    restart.thread.join()
+    assert query("select record_key from raw.app_accounts where _deleted", url) == [("3",)]
+    assert query("select status from ops.runs order by started_at", url) == [("succeeded",)] * 2
+
+
+def pipeline_of(source: str, kind: str, stream: str, **options: Any) -> Pipeline:
+    block = {"type": kind, "schedule": "0 2 * * *", "freshness": "26h", "options": options, "streams": {stream: None}}
+    return Pipeline.model_validate({**SHOP, "sources": {source: block}})
 
 
 @pytest.mark.fault(

@@ -91,8 +91,8 @@ SAFEGUARDS = [
     Safeguard(
         "the look at the manifest after a lost connection",
         "warehouse/writer.py",
-        "if (found := self._committed(batch.load_id)) is not None:",
-        "if (found := self._committed(batch.load_id)) is not None and not found:",
+        "if reconnected and (found := self._committed(batch.load_id)) is not None:",
+        "if not reconnected and (found := self._committed(batch.load_id)) is not None:",
         BATCH + "test_rule_1_a_batch_whose_commit_reply_was_lost_is_not_written_twice",
     ),
     Safeguard(

@@ -11,8 +11,10 @@ A source joins the killed syncs with
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from copy import deepcopy
 from datetime import date, timedelta
 from pathlib import Path
 from unittest.mock import patch
@@ -23,16 +25,19 @@ import yaml
 from local.postgres import EmbeddedPostgres
 from mock_apis.app_database import AppDatabase
 from mock_apis.faults import Fault, Faults
+from mock_apis.kafka.topic import TOPIC, by_partition, message
 from mock_apis.s3.exports import PREFIX, StoredObject, objects
 from mock_apis.sftp.files import finished_files
 from mock_apis.sftp.uploads import upload_files
 from mock_apis.world.world import World
 from settings import load_pipeline
 from tests.conftest import ROOT
+from tests.ingestion.kafka_cluster import Cluster
 from tests.ingestion.sftp_folder import PASSWORD, Folder, serving
 from tests.mock_apis.serving import served
 
-SOURCES = ("shopify", "stripe", "email", "uploads", "app", "google_analytics")
+SOURCES = ("shopify", "stripe", "email", "uploads", "app", "google_analytics", "stock")
+DROP = "drop"  # the uploads once more, from a folder of this machine
 ALWAYS = 1_000_000
 SEED, TODAY = 7, date(2026, 3, 20)
 
@@ -42,7 +47,8 @@ def two_days(pipeline: Path, server: EmbeddedPostgres) -> Iterator[list[dict[str
     """The environments that lead to the first and to the second day; `pipeline` is written with little patience."""
     apps = app_databases(server)
     settings = yaml.safe_load((ROOT / "pipeline.yml").read_text())
-    for source in ("email", "uploads"):
+    settings["sources"][DROP] = deepcopy(settings["sources"]["uploads"])
+    for source in ("email", "uploads", DROP):
         settings["sources"][source].setdefault("options", {})["settle_seconds"] = 0.01
     pipeline.write_text(yaml.safe_dump(settings))
     with ExitStack() as open_servers:
@@ -57,6 +63,8 @@ def two_days(pipeline: Path, server: EmbeddedPostgres) -> Iterator[list[dict[str
             ]
             web = open_servers.enter_context(served(world, faults=Faults(broken), shopify_bucket=ALWAYS))
             sftp = open_servers.enter_context(serving(newest_files(world)))
+            kafka = open_servers.enter_context(Cluster())
+            send_newest_levels(kafka, world)
             environments.append(
                 {
                     "HEADWATER_PIPELINE": str(pipeline),
@@ -70,12 +78,14 @@ def two_days(pipeline: Path, server: EmbeddedPostgres) -> Iterator[list[dict[str
                     "UPLOADS_FOLDER_URL": f"sftp://email@127.0.0.1:{sftp.port}/uploads",
                     "UPLOADS_SFTP_PASSWORD": PASSWORD,
                     "UPLOADS_SFTP_HOST_KEY": sftp.host_key,
+                    "DROP_FOLDER_URL": dropped(pipeline.parent / f"drop-{days}", world).as_uri(),
                     "APP_DATABASE_URL": apps[days],
                     "GA_S3_URL": "s3://analytics/ga4",
                     "GA_S3_ENDPOINT_URL": f"{web}/s3",
                     "AWS_ACCESS_KEY_ID": "AKIADEMO",
                     "AWS_SECRET_ACCESS_KEY": "demo",
                     "AWS_REGION": "eu-central-1",
+                    "STOCK_KAFKA_BOOTSTRAP_SERVERS": kafka.address,
                 }
             )
         yield environments
@@ -125,6 +135,27 @@ def newest_exports(world: World) -> list[StoredObject]:
     return [each for each in objects(world) if each.key >= since]
 
 
+def dropped(folder: Path, world: World) -> Path:
+    """A folder with what people have dropped until then."""
+    folder.mkdir()
+    for file in upload_files(world):
+        path = folder / Path(file.path).name
+        path.write_bytes(file.content)
+        os.utime(path, (file.modified.timestamp(),) * 2)
+    return folder
+
+
+def send_newest_levels(cluster: Cluster, world: World) -> None:
+    """The topic of both days begins with the same message, so that the second day's goes on where the first's ends."""
+    first = world_after(0).stock_changes[-60].at
+    for number, changes in by_partition(world).items():
+        some = [message(change) for change in changes if change.at >= first]
+        odd = [{"key": "spoilt", "value": b"{spoilt"}, {"key": "gone", "value": None}]
+        some[1:1] = [each | {"timestamp": some[0]["timestamp"]} for each in odd if some]
+        cluster.send(TOPIC, *({**each, "partition": number} for each in some))
+
+
 def streams() -> list[tuple[str, str]]:
     pipeline = load_pipeline()
-    return [(source, stream) for source in SOURCES for stream in pipeline.source(source).streams]
+    every = [(source, stream) for source in SOURCES for stream in pipeline.source(source).streams]
+    return [*every, *((DROP, stream) for stream in pipeline.source("uploads").streams)]

@@ -1,12 +1,11 @@
 """Whatever happens at a source, on the way and to us, in any order: nothing is lost, doubled, made up or set back.
 
-`make test` tries some lives, `make test-soak` many in each of its processes. The seed is printed: --hypothesis-seed
+`make test` tries some lives, `make test-soak` 500, shared among its processes. The seed is printed: --hypothesis-seed
 plays the same lives again.
 """
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Callable
 
@@ -16,8 +15,9 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.ingestion.machine.bench import Bench
 from tests.ingestion.machine.stripe_machine import StripeMachine
+from tests.soak import SHARE, note
 
-LIVES, STEPS = (250, 40) if "HEADWATER_SOAK" in os.environ else (25, 20)
+LIVES, STEPS = (500 // SHARE.of, 40) if SHARE else (25, 20)
 
 
 @pytest.mark.fault(
@@ -47,6 +47,7 @@ def test_nothing_is_lost_whatever_happens(
 
 def machine(bench: Bench) -> Callable[[], StripeMachine]:
     def made() -> StripeMachine:
+        note("the machine", "lives")
         return StripeMachine(bench)
 
     return made
