@@ -157,7 +157,7 @@ class Topic:
             )
         if code == KafkaError.TOPIC_AUTHORIZATION_FAILED:
             return HeadwaterError(
-                f"{servers} does not let us read {self.name}; grant the login Describe and Read on it."
+                f"{servers} refused us {self.name}: grant the login of {settings}USERNAME Describe and Read on it."
             )
         if code in REFUSED:
             return HeadwaterError(f"{servers} refused us: {error.str()}; check {settings}… in .env or the environment.")

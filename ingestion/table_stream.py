@@ -132,11 +132,10 @@ class TableStream(WindowedStream):
                 "select " + KEY + ", " + TIME + ", coalesce({row}.{time} < %s::timestamptz::{time_type}"
                 " or {row}.{time} = 'infinity', true) from {table} as {row} order by " + KEY + ' collate "C"',
             )
-            listed = (
-                ListedRow(self._text(key), time_of(at), settled)
-                for key, at, settled in rows(connection, listing, [start])
-            )
-            sweep.compare(listed, int(row[0]) if row else 0, known)
+            # Left half read by an error it would keep the connection from ending its transaction.
+            with closing(rows(connection, listing, [start])) as found:
+                listed = (ListedRow(self._text(key), time_of(at), settled) for key, at, settled in found)
+                sweep.compare(listed, int(row[0]) if row else 0, known)
             if sweep.gone or sweep.missed:
                 log.warning(
                     "%s.%s: the sweep found %s vanished rows and %s that were missed.",

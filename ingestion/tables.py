@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, LiteralString, NamedTuple
 
@@ -140,7 +140,7 @@ def in_utc(time: str) -> str:
     return time if parsed.tzinfo else parsed.replace(tzinfo=UTC).isoformat()
 
 
-def rows(connection: psycopg.Connection, question: sql.Composable, values: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+def rows(connection: psycopg.Connection, question: sql.Composable, values: Sequence[Any]) -> Generator[tuple[Any, ...]]:
     """The answer through a server-side cursor, one row in memory at a time, however big it is."""
     with connection.cursor() as cursor:
         cursor.execute(sql.SQL("declare answer no scroll cursor for {}").format(question), values)

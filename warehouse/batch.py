@@ -102,7 +102,7 @@ class Run(NamedTuple):
 
 
 def prepare(connection: psycopg.Connection, table: str) -> None:
-    """Make a session ready to write to raw's `table`. Raises HeadwaterError when the table is not there as it must be."""
+    """Make a session ready to write to raw's `table`. Raises HeadwaterError when that is not there as it must be."""
     row = connection.execute("select relkind from pg_class where oid = to_regclass(%s)", (f"raw.{table}",)).fetchone()
     if not row or row[0] != "p":
         lack = "is not split into months yet" if row else "is not there"

@@ -1,4 +1,4 @@
-"""The fence of a stream or of a backfill's window: each run that opens it takes the next, and only the newest writes."""
+"""The fence of a stream or of a window of a backfill: each run that opens it takes the next, only the newest writes."""
 
 from __future__ import annotations
 

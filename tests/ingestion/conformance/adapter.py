@@ -51,7 +51,7 @@ class Adapter(ABC):
     type: ClassVar[str] = ""
     """The source's type, where it is not called like it."""
     exempt: ClassVar[Mapping[str, str]] = {}
-    """Cases by name that cannot be asked of it, each with why."""
+    """Cases by name (all of a test, or `test[parameter]`) that cannot be asked of it, each with why."""
     tells_deletions: ClassVar[bool] = False
     has_window: ClassVar[bool] = True
     """Whether it reads windows of the source's time (with a lookback); files have times, and no windows."""
@@ -61,6 +61,10 @@ class Adapter(ABC):
     lookback: ClassVar[timedelta] = timedelta(hours=1)
     drift_breaks_the_file: ClassVar[bool] = False
     """Whether a missing column costs the whole file (which stays where it is, named) and not the record alone."""
+    times: ClassVar[Sequence[str]] = ()
+    """The fields with the time of its change as ISO text, which may be written by any clock."""
+    money: ClassVar[Sequence[Document]] = ()
+    """Fields in which its records may have an amount, in currencies of no and of three decimals."""
     credential: ClassVar[str]
     corpus: ClassVar[Sequence[Hostile]] = JSON
     attempts: ClassVar[int] = 3

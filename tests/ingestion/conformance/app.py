@@ -46,6 +46,7 @@ class AppAdapter(Adapter):
     source, type, stream = "app", "app_database", "accounts"
     credential = "APP_DATABASE_URL"
     required = "tier"
+    times = ("updated_at", "joined_at")
     tells_deletions = True  # by the sweep, at every run here
     settle = table_stream.TableStream.settle
     asks_until_bound = 12  # it sweeps before

@@ -20,6 +20,7 @@ from tests.ingestion.conformance.adapter import Adapter
 from tests.ingestion.conformance.app import AppAdapter
 from tests.ingestion.conformance.export import ExportAdapter
 from tests.ingestion.conformance.files import EmailAdapter, FolderAdapter, UploadsAdapter
+from tests.ingestion.conformance.kafka import KafkaAdapter
 from tests.ingestion.conformance.rest import REST
 from tests.ingestion.conformance.shopify import OrdersAdapter, ProductsAdapter
 from tests.ingestion.conformance.stripe import BalanceAdapter, ChargesAdapter, CustomersAdapter
@@ -46,6 +47,7 @@ ADAPTERS: dict[str, Callable[[Room], Adapter]] = {
     "uploads-sftp": lambda room: UploadsAdapter(room.patch),
     "uploads-folder": lambda room: FolderAdapter(room.patch, room.folder),
     "app": lambda room: AppAdapter(room.patch, room.fixture("postgres")),
+    "kafka": lambda room: KafkaAdapter(room.patch),
     "google-analytics": lambda room: ExportAdapter(room.patch, room.fixture("s3")),
 }
 
@@ -63,7 +65,9 @@ def adapter(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(shopify_api.random, "uniform", lambda *_: 0.01)
     monkeypatch.setattr(sync_module, "BATCH_RECORDS", 1)  # each page is a transaction
     made = ADAPTERS[request.param](Room(monkeypatch, tmp_path, request.getfixturevalue))
-    if why := made.exempt.get(request.function.__name__):
+    varied = [value for name, value in request.node.callspec.params.items() if name != "adapter"]
+    case = f"{request.function.__name__}[{'-'.join(getattr(value, '__name__', str(value)) for value in varied)}]"
+    if why := made.exempt.get(request.function.__name__) or made.exempt.get(case):
         made.close()
         pytest.skip(why)
     yield made

@@ -105,6 +105,17 @@ CELLS = (
     Hostile("64-bit ids", b"18446744073709551616", "kept"),
     Hostile("decimals", b"1.10", "kept"),
     Hostile("SQL", b"'; drop table raw.x; -- $$ %s {{ x }}", "kept"),
+    Hostile("yen", b"1000", "kept"),
+    Hostile("dinars", b'"1,234"', "kept"),
+    Hostile("an hour that is not there", b"2026-03-29T02:30:00", "kept"),
+    Hostile("an hour that is there twice", b"2026-10-25T02:30:00+01:00", "kept"),
     Hostile("900,000 characters", b"0123456789" * 90_000, "kept"),
 )
-"""A file that is not UTF-8, is quoted wrongly or has a line beyond a million characters is refused whole, by name."""
+
+WHOLE_FILES = {
+    "a line is longer than 1,000,000 characters": b"0123456789" * 1_048_576,
+    "not UTF-8": b"caf\xe9",
+    "a quote that does not open or close a field": b'a "b" c',
+    "unexpected end of data": b'"a',
+}
+"""Cells that cost the whole of their file, by what is said of it: 10 MB among them, which an API's record may have."""

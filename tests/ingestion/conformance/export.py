@@ -39,7 +39,7 @@ class ExportAdapter(HttpAdapter):
     asks_until_bound = 2
     corpus = LINES
     remembers = (*HttpAdapter.remembers, "shards")
-    options: ClassVar[dict[str, Any]] = {"settle_hours": 0}
+    options: ClassVar[dict[str, Any]] = {"settle_hours": 0, "relist_days": 365}
 
     def __init__(self, patch: pytest.MonkeyPatch, bucket: Bucket):
         super().__init__(patch)

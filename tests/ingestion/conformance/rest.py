@@ -54,6 +54,7 @@ class DeclaredAdapter(HttpAdapter):
         self.address, self.credential, self.settle = declared.address, declared.credential, self.declared.settle
         folder = contract_folder(source, source_type, stream)
         self.schema = json.loads((folder / f"{stream}.json").read_text())
+        self.times = (self.declared.version_field,)
         self.required = next(self._required_texts(), self.declared.version_field)
         self.corpus = (*JSON, *KEYS) if self.declared.key == "id" else JSON
         self.exempt = {}

@@ -12,8 +12,13 @@ from tests.ingestion.conformance.http_adapter import HttpAdapter
 from tests.ingestion.scripted import Answer, Asked
 
 PARTS: dict[str, Any] = {"nodes": [], "pageInfo": {"hasNextPage": False, "endCursor": None}}
-MONEY = {"amount": "1.5", "currencyCode": "EUR"}
-BAG = {"shopMoney": MONEY, "presentmentMoney": MONEY}
+
+
+def prices(amount: str, currency: str) -> Document:
+    money = {"amount": amount, "currencyCode": currency}
+    bag = {"shopMoney": money, "presentmentMoney": money}
+    named = {"currencyCode": currency, "presentmentCurrencyCode": currency}
+    return {**named, **dict.fromkeys(("totalPriceSet", "totalShippingPriceSet", "totalRefundedSet"), bag)}
 
 
 class ShopifyAdapter(HttpAdapter):
@@ -21,6 +26,7 @@ class ShopifyAdapter(HttpAdapter):
 
     source = "shopify"
     corpus = (*JSON, *KEYS)
+    times = ("updatedAt",)
     address, credential = "SHOPIFY_API_URL", "SHOPIFY_ACCESS_TOKEN"
 
     def answer(self, asked: Asked) -> Answer:
@@ -75,6 +81,7 @@ class OrdersAdapter(ShopifyAdapter):
     name = "shopify-orders"
     stream = "orders"
     required = "displayFulfillmentStatus"
+    money = (prices("1500", "JPY"), prices("1.234", "BHD"))
 
     def key(self, number: int) -> str:
         return f"gid://shopify/Order/{number}"
@@ -86,10 +93,9 @@ class OrdersAdapter(ShopifyAdapter):
             **dict.fromkeys(("createdAt", "processedAt"), _time(thing.created)),
             "updatedAt": _time(thing.changed),
             **dict.fromkeys(("cancelledAt", "email", "customer", "shippingAddress")),
-            **{"test": False, "taxesIncluded": True, "currencyCode": "EUR", "presentmentCurrencyCode": "EUR"},
+            **{"test": False, "taxesIncluded": True, **prices("1.5", "EUR")},
             **{"displayFinancialStatus": "PAID", "displayFulfillmentStatus": "FULFILLED"},
             **dict.fromkeys(("totalTaxSet", "totalDiscountsSet")),
-            **dict.fromkeys(("totalPriceSet", "totalShippingPriceSet", "totalRefundedSet"), BAG),
             **{"shippingLines": PARTS, "lineItems": PARTS, "refunds": [], "transactions": []},
             **{"discountCodes": [], "cancelReason": "<hole>" if thing.hole else None},
         }

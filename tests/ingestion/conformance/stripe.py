@@ -63,6 +63,7 @@ class ChargesAdapter(StripeAdapter):
     name = "stripe-charges"
     stream = "charges"
     required = "currency"
+    money = ({"amount": 1500, "currency": "jpy"}, {"amount": 1234, "currency": "bhd"})
 
     def key(self, number: int) -> str:
         return f"ch_{number:07d}"
@@ -122,6 +123,10 @@ class BalanceAdapter(StripeAdapter):
     name = "stripe-balance"
     stream = "balance_transactions"
     required = "currency"
+    money = (
+        {"amount": 1500, "fee": 45, "net": 1455, "currency": "jpy"},
+        {"amount": 1234, "fee": 37, "net": 1197, "currency": "bhd"},
+    )
 
     def key(self, number: int) -> str:
         return f"txn_{number:07d}"

@@ -31,7 +31,8 @@ SEAMS = (
     ("psycopg", "Copy", ("__enter__",)),
     ("psycopg.copy", "LibpqWriter", ("write", "finish")),
 )
-BY_AND_BY = ("Topic.messages",)  # a generator, whose every item is counted too
+# Messages come one by one: after one is before the next.
+MOMENTS = {"COMMIT": ("before", "sent", "after"), "Topic.messages": ("after",)}
 
 
 class Kill(NamedTuple):
@@ -69,8 +70,7 @@ class Points:
         found = []
         for thread, labels in self.labels.items():
             for number, label in enumerate(labels, 1):
-                moments = ("before", "sent", "after") if label == "COMMIT" else ("before", "after")
-                found += [Kill(thread, number, moment) for moment in moments]
+                found += [Kill(thread, number, moment) for moment in MOMENTS.get(label, ("before", "after"))]
         return found
 
     def _wrapped(self, original: Callable[..., Any], label: str) -> Callable[..., Any]:
@@ -81,7 +81,7 @@ class Points:
                 result = original(*arguments, **named)
             finally:
                 self._die_if(Kill(thread, number, "after"))
-            return self._each(result, label) if label in BY_AND_BY else result
+            return self._each(result, label) if label == "Topic.messages" else result
 
         return wrapper
 

@@ -91,7 +91,8 @@ def chosen(kills: list[Kill]) -> list[Kill]:
     if SHARE:
         return kills[SHARE.number - 1 :: SHARE.of]
     step = len(kills) / OF_A_SYNC
-    sent = [kill for kill in kills if kill.thread == "write" and kill.moment == "sent"]  # the one in the middle commits a batch
+    sent = [kill for kill in kills if kill.thread == "write" and kill.moment == "sent"]
+    # The one in the middle commits a batch.
     return [*(kills[int((place + 0.5) * step)] for place in range(OF_A_SYNC)), sent[len(sent) // 2]]
 
 

@@ -173,6 +173,27 @@ SAFEGUARDS = [
         APP + "test_nothing_is_deleted_for_a_table_that_is_being_refilled_and_the_window_is_read_all_the_same",
     ),
     Safeguard(
+        "the cursor through which a table is read",
+        "ingestion/tables.py",
+        'cursor.stream(f"fetch {FETCH_ROWS} from answer".encode())',
+        'cursor.execute("fetch all from answer").fetchall()',
+        APP + "test_rule_7_a_big_table_comes_from_the_server_as_it_is_read",
+    ),
+    Safeguard(
+        "the look at the fence before a question after a lost connection",
+        "warehouse/writer.py",
+        "check_fence(self._connection, self._run)",
+        "pass",
+        BATCH + "test_rule_4_a_paused_run_is_not_told_what_is_loaded_once_a_newer_one_has_opened_the_stream",
+    ),
+    Safeguard(
+        "the end of a topic at a run's begin",
+        "ingestion/kafka_topic.py",
+        "if message.error() is None and arrived.offset < end:",
+        "if message.error() is None:",
+        KAFKA + "test_rule_5_what_comes_while_a_run_reads_belongs_to_the_next",
+    ),
+    Safeguard(
         "the ETag in the list of loaded objects",
         "ingestion/daily_export.py",
         "if (it.name, it.etag) not in loaded",

@@ -147,7 +147,7 @@ def dropped(folder: Path, world: World) -> Path:
 
 def send_newest_levels(cluster: Cluster, world: World) -> None:
     """The topic of both days begins with the same message, so that the second day's goes on where the first's ends."""
-    first = world_after(0).stock_changes[-60].at
+    first = world_after(0).stock_changes[-40].at
     for number, changes in by_partition(world).items():
         some = [message(change) for change in changes if change.at >= first]
         odd = [{"key": "spoilt", "value": b"{spoilt"}, {"key": "gone", "value": None}]
