@@ -13,6 +13,7 @@ from typing import Any
 from mock_apis.truth.cohorts import customer_cohorts, customer_cohorts_by_campaign, customer_cohorts_by_product
 from mock_apis.truth.customers import customer_lifetime_value, customer_segments, monthly_customer_metrics
 from mock_apis.truth.email import email_campaign_performance
+from mock_apis.truth.lifetime_value import lifetime_value_backtest
 from mock_apis.truth.money import payout_reconciliation
 from mock_apis.truth.payments import payments_reconciliation
 from mock_apis.truth.products import product_performance
@@ -28,6 +29,7 @@ MARTS: dict[str, Callable[[World, list[Sale]], list[Row]]] = {
     "daily_sales_by_region": daily_sales_by_region,
     "daily_revenue": daily_revenue,
     "customer_lifetime_value": customer_lifetime_value,
+    "lifetime_value_backtest": lifetime_value_backtest,
     "customer_segments": customer_segments,
     "monthly_customer_metrics": monthly_customer_metrics,
     "customer_cohorts": customer_cohorts,

@@ -9,12 +9,14 @@ from decimal import Decimal
 from typing import Any
 
 from mock_apis.truth.identity import buyer_of, persons
+from mock_apis.truth.lifetime_value import predicted_12_months
 from mock_apis.truth.sale import Sale
 from mock_apis.truth.writing import Row, average, local_day, rate, sums, text, together
 from mock_apis.world.world import World
 
 
 def customer_lifetime_value(world: World, sales: list[Sale]) -> list[Row]:
+    predicted = predicted_12_months(world, sales)
     rows = []
     for key, own in bought_by(world, sales).items():
         days = [local_day(world, sale.order.processed_at) for sale in own]
@@ -28,6 +30,7 @@ def customer_lifetime_value(world: World, sales: list[Sale]) -> list[Row]:
                 "orders": len(own),
                 **sums(total),
                 "average_order_value": average(total, len(own)),
+                "predicted_net_sales_12_months": text(predicted[key]),
                 "currency": world.currency,
             }
         )

@@ -303,6 +303,41 @@ def test_customers_are_scored_by_fifths_and_named(world: World) -> None:
     }
 
 
+def test_a_prediction_is_drawn_towards_all_customers_and_put_to_the_test(world: World) -> None:
+    def bought(order_id: int, customer: int, day: int) -> Order:
+        at = datetime(2026, 3, day, 12, tzinfo=UTC)
+        return order(
+            order_id, [line(order_id, 1, 1000, 0, 0)], customer_id=customer, email=f"{customer}@", processed_at=at
+        )
+
+    # At the end of the 20th both are known for 10 days; 1 has come back 4 times and 2 never: m = 4 / 20, v = 4 / 200.
+    days = ((1, 11), (1, 12), (1, 18), (1, 19), (1, 20), (2, 11))
+    found = marts(world, *(bought(n, customer, day) for n, (customer, day) in enumerate(days, 1)))
+    predicted = {row["customer_key"]: row["predicted_net_sales_12_months"] for row in found["customer_lifetime_value"]}
+    assert predicted == {"1": "1095.00", "2": "365.00"}  # (2 + 4) / (10 + 10) and 2 / 20 orders a day of 10.00
+    # On the 13th both were known for 2 days: one repeat order in 4 days, in the next 7 days 1.75 each, 10.00 an order.
+    (week,) = found["lifetime_value_backtest"]
+    assert (week["cutoff_day"], week["horizon_days"], week["history_days"], week["customers"]) == (
+        "2026-03-13",
+        7,
+        2,
+        2,
+    )
+    assert (week["predicted_net_sales"], week["actual_net_sales"], week["mean_absolute_error"]) == (
+        "35.00",
+        "20.00",
+        "10.00",
+    )
+    assert (week["naive_net_sales"], week["naive_mean_absolute_error"]) == ("30.00", "5.00")
+
+
+def test_the_prediction_is_nearer_than_the_naive_guess_on_every_window() -> None:
+    found = truth(World(1, "small", date(2026, 3, 20)))["marts"]["lifetime_value_backtest"]
+    assert [(row["horizon_days"], row["history_days"]) for row in found] == [(7, 53), (7, 46), (7, 39), (30, 30)]
+    for row in found:
+        assert Decimal(row["mean_absolute_error"]) < Decimal("0.8") * Decimal(row["naive_mean_absolute_error"]), row
+
+
 def test_a_customer_is_reactivated_after_three_months_without_a_sale(world: World) -> None:
     back = Refund(1, NOON, [RefundLine(1, 11, 1, euros(1190), euros(190))], euros(1190))
     days = [(1, datetime(2025, 7, 31, 23, tzinfo=UTC)), (2, datetime(2025, 11, 1, tzinfo=UTC)), (3, NOON)]

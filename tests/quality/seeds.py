@@ -27,9 +27,9 @@ MARTS = {
     "customer_lifetime_value": (
         "customer_key text, is_guest boolean, first_order_day date, last_order_day date, orders bigint,"
         " gross_sales numeric(18, 2), discounts numeric(18, 2), returns numeric(18, 2), net_sales numeric(18, 2),"
-        " average_order_value numeric(18, 2), currency text",
-        "('1', false, '2026-03-09', '2026-03-10', 2, 40, 5, 0, 35, 17.5, 'EUR'),"
-        " ('guest:ab', true, '2026-03-10', '2026-03-10', 1, 30, 0, 12, 18, 30, 'EUR')",
+        " average_order_value numeric(18, 2), predicted_net_sales_12_months numeric(18, 2), currency text",
+        "('1', false, '2026-03-09', '2026-03-10', 2, 40, 5, 0, 35, 17.5, 90, 'EUR'),"
+        " ('guest:ab', true, '2026-03-10', '2026-03-10', 1, 30, 0, 12, 18, 30, 20, 'EUR')",
     ),
     "product_performance": (
         "product_id text, title text, views bigint, add_to_carts bigint, orders bigint, units_ordered bigint,"

@@ -10,6 +10,19 @@ with orders as (
     where orders.is_sale
 ),
 
+movements as (
+    select * from {{ ref('int_customer_movements') }}
+),
+
+windows as (
+    select
+        greatest({{ shop_day(as_of()) }}, max(day)) + 1 as cutoff,
+        365 as horizon_days
+    from movements
+),
+
+{{ lifetime_value_predictions() }},
+
 customers as (
     select
         customer_key,
@@ -27,18 +40,21 @@ customers as (
 
 final as (
     select
-        customer_key,
-        is_guest,
-        first_order_day,
-        last_order_day,
-        orders,
-        {{ to_shop_currency('gross_minor') }} as gross_sales,
-        {{ to_shop_currency('discounts_minor') }} as discounts,
-        {{ to_shop_currency('returns_minor') }} as returns,
-        {{ to_shop_currency('net_minor') }} as net_sales,
-        {{ to_shop_currency('(gross_minor - discounts_minor) / orders') }} as average_order_value,
+        customers.customer_key,
+        customers.is_guest,
+        customers.first_order_day,
+        customers.last_order_day,
+        customers.orders,
+        {{ to_shop_currency('customers.gross_minor') }} as gross_sales,
+        {{ to_shop_currency('customers.discounts_minor') }} as discounts,
+        {{ to_shop_currency('customers.returns_minor') }} as returns,
+        {{ to_shop_currency('customers.net_minor') }} as net_sales,
+        {{ to_shop_currency('(customers.gross_minor - customers.discounts_minor) / customers.orders') }}
+            as average_order_value,
+        {{ to_shop_currency('predictions.predicted_minor') }} as predicted_net_sales_12_months,
         '{{ var("shop_currency") }}' as currency
     from customers
+    left join predictions on customers.customer_key = predictions.customer_key
 )
 
 select * from final
