@@ -16,8 +16,8 @@ from warehouse.publish import publish
 HISTORY = """
 insert into marts_candidate.daily_sales_by_region (day, region, orders, subscriber_orders, units, gross_sales,
   discounts, returns, net_sales, taxes, shipping, total_sales, average_order_value, median_order_value, currency)
-select day::date, region, orders, orders / 3, orders * 2, gross, gross * 0.06, returns, gross * 0.94 - returns, gross * 0.17,
-  orders * 4.9, gross * 1.11 - returns + orders * 4.9, gross * 0.94 / orders, gross * 0.9 / orders, 'EUR'
+select day::date, region, orders, orders / 3, orders * 2, gross, gross * 0.06, returns, gross * 0.94 - returns,
+  gross * 0.17, orders * 4.9, gross * 1.11 - returns + orders * 4.9, gross * 0.94 / orders, gross * 0.9 / orders, 'EUR'
 from (
   select day, region, orders, orders * (38 + extract(isodow from day)) as gross, orders * 2.4 as returns
   from generate_series(%(last)s::date - 29, %(last)s::date, interval '1 day') as day,
