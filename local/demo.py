@@ -39,27 +39,40 @@ class Run:
 
 
 class Demo:
-    """Start the stack, load every source, deliver, show the result. `run` returns whether the day was delivered."""
+    """Start the stack, load every source, deliver, show the result. `run` returns whether the day was delivered.
 
-    def __init__(self, home: Path, size: str, seed: int, report: Path, console: Console):
+    A `stack` that runs already is not started: `deliver` a day on it, then ask for the `outcome`.
+    """
+
+    def __init__(self, home: Path, size: str, seed: int, report: Path, console: Console, stack: Stack | None = None):
         self.console, self.report = console, report
         self.progress = Progress(console)
         self.note = home.resolve() / "demo.json"
-        self.stack = Stack(home, size=size, seed=seed, on_step=self.progress.step)
+        self.stack = stack or Stack(home, size=size, seed=seed, webhooks=True, on_step=self.progress.step)
         self.pipeline: Pipeline = load_pipeline()
+        self.reconciled: list[str] = []
 
     def run(self) -> bool:
         with ExitStack() as closing:
             with self.progress:
                 closing.enter_context(self.stack)
                 self.progress.finish_step()
-                self._move_clock()
-                self.began = datetime.now(UTC)
-                self._ingest()
-                self._deliver()
+                self.deliver()
             self.stack.release_airflow()
-            delivered = self._outcome()
-            self._show()
+            return self.outcome()
+
+    def deliver(self) -> None:
+        """Load the shop's day, publish it, and hold what is critical against its source."""
+        self._move_clock()
+        self.began = datetime.now(UTC)
+        self._ingest()
+        self._deliver()
+        self._reconcile()
+
+    def outcome(self) -> bool:
+        """Show what came of it; whether the day was published."""
+        delivered = self._published()
+        self._show()
         return delivered
 
     # -- the stages -----------------------------------------------------------------------------------------------
@@ -98,6 +111,18 @@ class Demo:
         run = Run("deliver", run_id)
         while run.state not in FINISHED:
             self._follow([run])
+
+    def _reconcile(self) -> None:
+        """The critical sources, side by side; the others' reconciliation is left to the weekly run."""
+        self.progress.step("reconcile")
+        door = [sys.executable, "-m", "ingestion", "reconcile"]
+        out, both = subprocess.PIPE, subprocess.STDOUT
+        running = [
+            subprocess.Popen([*door, source], env=self.stack.env, cwd=ROOT, text=True, stdout=out, stderr=both)
+            for source in self.pipeline.critical_sources
+        ]
+        self.reconciled = [process.communicate()[0] for process in running]
+        self.progress.finish_step()
 
     def _trigger(self, source: str) -> Run:
         dag_id = f"ingest_{source}"
@@ -149,7 +174,7 @@ class Demo:
         reasons = [f"{source} {stream}: {error}" for source, stream, error in rows[:3]]
         return "\n".join(reasons) or f"Its tasks' logs are in {self.stack.home / 'airflow' / 'logs'}"
 
-    def _outcome(self) -> bool:
+    def _published(self) -> bool:
         """Whether the day was published; otherwise says what stood in the way."""
         query = """select day, status, stale_sources, failed_stage, error, checks_executed, checks_declared
             from ops.deliveries where opened_at > %s order by opened_at desc limit 1"""
@@ -171,7 +196,11 @@ class Demo:
 
     def _show(self) -> None:
         sys.stdout.flush()
-        subprocess.run([sys.executable, "-m", "quality", "scorecard"], env=self.stack.env, cwd=ROOT, check=False)
+        # Measured once more: it was written before the reconciliation.
+        command = [sys.executable, "-m", "quality", "scorecard", "--write"]
+        subprocess.run(command, env=self.stack.env, cwd=ROOT, check=False)
+        self.console.print("[bold]Held against the sources[/]", *self.reconciled, sep="\n", highlight=False)
+        self._show_webhooks()
         show_marts(self.stack.warehouse_url, self.console)
         docs = self.report.with_name("docs") / "index.html"
         for what, words, page in (("docs", "Models and lineage", docs), ("report", "Report", self.report)):
@@ -179,6 +208,18 @@ class Demo:
             wrote = subprocess.run(command, env=self.stack.env, cwd=ROOT, check=False, stdout=subprocess.DEVNULL)
             if wrote.returncode == 0:
                 self.console.print(f"{words}: {page}", soft_wrap=True)
+
+    def _show_webhooks(self) -> None:
+        with psycopg.connect(self.stack.warehouse_url) as connection:
+            row = connection.execute(
+                "select (select coalesce(sum(received), 0) from ops.webhook_inboxes),"
+                " count(*) filter (where status = 'processed') from ops.webhook_events"
+            ).fetchone()
+        arrived, applied = row or (0, 0)
+        words = (
+            f"{arrived:,} arrived, {applied:,} applied" if arrived else "none yet; the shop sends them as a day passes"
+        )
+        self.console.print(f"[bold]Webhooks:[/] {words}")
 
 
 def show_marts(url: str, console: Console) -> None:

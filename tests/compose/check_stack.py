@@ -12,6 +12,7 @@ import stat
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import pytest
 import requests
 
 from local.postgres import free_port
+from settings import load_pipeline
 from tests.compose.standins import ensure_images
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -161,7 +163,9 @@ def test_both_kinds_of_dag_run_and_the_marts_are_filled(stack: Stack) -> None:
         600,
     )
     assert found[0] == ("published", None)
-    until("the stock from Kafka", lambda: stack.query("headwater", "select 1 from raw.stock_levels limit 1"), 120)
+    for source, settings in load_pipeline().enabled_sources.items():
+        for table in (f"raw.{source}_{stream}" for stream in settings.streams):
+            until(f"rows in {table}", partial(stack.query, "headwater", f"select 1 from {table} limit 1"), 180)
     for mart in MARTS:
         for login in ("reporter", "dashboard"):
             assert stack.query(login, f"select count(*) from marts.{mart}")[0][0] > 0, mart
@@ -173,6 +177,17 @@ def test_the_report_and_the_documentation_are_served_after_the_delivery(stack: S
     for path, words in (("", "Revenue"), ("docs/", "daily_sales_by_region")):
         url = f"http://127.0.0.1:{stack.port('REPORTS_PORT')}/{path}"
         until(f"the page {url}", lambda url=url, words=words: words in requests.get(url, timeout=10).text, 180)
+
+
+def test_webhooks_of_a_day_that_passes_are_stored_and_applied(stack: Stack) -> None:
+    address = f"http://127.0.0.1:{stack.port('MOCK_APIS_PORT')}/_admin/advance"
+    requests.post(address, json={"days": 1}, timeout=120).raise_for_status()
+    applied = "select distinct source from ops.webhook_events where status = 'processed' order by 1"
+    until(
+        "webhooks of both senders, applied",
+        lambda: stack.query("headwater", applied) == [("shopify",), ("stripe",)],
+        180,
+    )
 
 
 def test_every_prometheus_target_is_up_and_grafana_answers(stack: Stack) -> None:

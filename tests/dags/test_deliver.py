@@ -157,6 +157,48 @@ def test_retention_leaves_what_is_young(delivering: Delivering) -> None:
     assert delivering.fetch(counts) == before
 
 
+def reconcile(stack: Stack) -> tuple[str, str, list[str]]:
+    """The run's id, its state, and the tasks that did not succeed."""
+    run_id = stack.trigger("reconcile")
+    state = stack.wait("reconcile", run_id)
+    return run_id, state, [name for name, each in stack.task_states("reconcile", run_id).items() if each != "success"]
+
+
+def test_the_reconciliation_fetches_what_raw_lost_and_is_red_while_something_stays_wrong(
+    delivering: Delivering,
+) -> None:
+    stack = delivering.stack
+    with psycopg.connect(stack.warehouse_url, autocommit=True) as database:
+        [(key,)] = database.execute(
+            "delete from raw.shopify_orders where record_key = (select max(record_key) from raw.shopify_orders)"
+            " returning record_key"
+        ).fetchall()
+        _, state, red = reconcile(stack)
+        assert (state, red) == ("success", [])
+        there = "select count(*) from raw.shopify_orders where record_key = %s"
+        assert database.execute(there, (key,)).fetchone() == (1,)
+        found = delivering.fetch("select source, stream, missing, repaired, not_reconcilable from ops.reconciliations")
+        assert ("shopify", "orders", 1, 1, None) in found
+        assert {(source, why) for source, _, _, _, why in found} == {
+            (source, None) for source in load_pipeline().enabled_sources
+        }
+
+        # A row from a future that nothing which is fetched can win over.
+        database.execute("select raw.make_months('stripe_charges', array['2099-01-01'::timestamptz])")
+        columns = "_load_id, _load_timestamp, _extracted_at"
+        database.execute(
+            f"insert into raw.stripe_charges (record_key, record_version, content_hash, source_data, {columns})"
+            " select record_key, '2099-01-01', 'spoilt', replace(source_data::text, 'succeeded', 'failed')::json,"
+            f" {columns} from raw.stripe_charges where source_data ->> 'status' = 'succeeded' limit 1"
+        )
+        try:
+            run_id, state, red = reconcile(stack)
+        finally:
+            database.execute("delete from raw.stripe_charges where record_version = '2099-01-01'")
+    assert (state, red) == ("failed", ["stripe"])
+    assert "charges: 1 records stay missing or different" in delivering.told(run_id)["tasks"]["stripe"]
+
+
 def test_every_failed_run_was_told_once(delivering: Delivering) -> None:
     runs = [alert["run"] for alert in delivering.receiver.sent_to("/alert")]
     assert len(runs) == len(set(runs)) == 4

@@ -30,7 +30,7 @@ print(json.dumps({
     "seconds": read - importing,
     "dags": {
         dag_id: {
-            "schedule": dag.timetable.summary if hasattr(dag.timetable, "summary") else type(dag.timetable).__name__,
+            "schedule": getattr(dag.timetable, "expression", None),
             "timetable": type(dag.timetable).__name__,
             "catchup": dag.catchup,
             "max_active_runs": dag.max_active_runs,
@@ -133,6 +133,12 @@ def test_the_report_and_the_documentation_begin_when_the_day_is_published_and_ho
     assert set(bag["dags"]["deliver"]["tasks"]) == {"open_delivery", "dbt", "check", "publish", "scorecard"}
     assert bag["dags"]["report"]["timetable"] == "AssetTriggeredTimetable"
     assert all(not task["upstream"] for task in bag["dags"]["report"]["tasks"].values())
+
+
+def test_every_source_is_held_against_raw_once_a_week(bag: dict[str, Any]) -> None:
+    found = bag["dags"]["reconcile"]
+    assert (found["schedule"], found["timetable"]) == ("40 4 * * 0", "CronTriggerTimetable")
+    assert set(found["tasks"]) == set(load_pipeline().enabled_sources)
 
 
 def test_a_mistake_in_pipeline_yml_is_named(tmp_path: Path) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
+from local.demo import Demo
 from settings import load_pipeline
 from tests import against_truth
 from tests.e2e.conftest import Platform
@@ -17,9 +21,16 @@ def published(platform: Platform) -> list[tuple[Any, ...]]:
     return platform.query("select delivery_id, day from marts.delivery")
 
 
-def test_the_first_day_is_delivered_by_the_arrival_of_its_sources(platform: Platform) -> None:
-    assert platform.ingest_and_deliver() == "success"
+def test_the_first_day_is_delivered_and_shown_as_the_demo_does_it(platform: Platform, tmp_path: Path) -> None:
+    console = Console(width=200, record=True, force_terminal=False)
+    demo = Demo(tmp_path, "tiny", 1, tmp_path / "index.html", console, platform.stack)
+    demo.deliver()
+    assert demo.outcome()
     assert differences(platform) == []
+    told = console.export_text()
+    assert "Delivered:" in told and "marts.daily_sales_by_region" in told
+    assert told.count("nothing is missing") == 9, "each stream of Shopify and Stripe"
+    assert (tmp_path / "index.html").is_file()
 
 
 def test_every_mart_says_how_complete_it_is_and_by_which_runs(platform: Platform) -> None:
