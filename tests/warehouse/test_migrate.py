@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,6 +36,12 @@ def test_a_failing_migration_leaves_nothing_and_an_edited_one_is_refused(
     (folder / "9001_broken.sql").write_text("create table ops.half (a bigint);")
     with pytest.raises(HeadwaterError, match=r"9001_broken\.sql was changed after it had been applied"):
         migrate(url)
+
+
+def test_no_two_new_migrations_share_a_number() -> None:
+    """Two were used twice before anybody looked; they stay, since forks have applied them under their names."""
+    numbers = Counter(path.name.partition("_")[0] for path in module.MIGRATIONS.glob("*.sql"))
+    assert {number for number, times in numbers.items() if times > 1} == {"0007", "0014"}
 
 
 ALLOWED = {
