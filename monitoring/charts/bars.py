@@ -8,7 +8,7 @@ from typing import Any
 from monitoring.charts.canvas import INK, Drawing, Palette, new_figure, numbers, say, svg
 from monitoring.pictures import Picture
 
-LETTERS_AN_INCH = 11.0
+LETTERS_AN_INCH = 13.0
 
 
 def draw_bars(picture: Picture, palette: Palette) -> Drawing:
