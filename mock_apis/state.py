@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from contextlib import suppress
@@ -30,6 +31,7 @@ class ShopState(BaseModel):
     timezone: str = "Europe/Berlin"
     days_advanced: int = Field(default=0, ge=0)
     host_key: str | None = None
+    digest: str | None = Field(default=None, description="of the shop on its first day, to know it again by")
 
     @field_validator("timezone")
     @classmethod
@@ -41,11 +43,29 @@ class ShopState(BaseModel):
         return name
 
     def world(self) -> World:
-        """The world as it was: made anew from its seed and moved on day by day."""
+        """The world as it was: made anew from its seed and moved on day by day.
+
+        Raises MockError if it has become another one: what was loaded of it does not fit any more.
+        """
         world = World(self.seed, self.size, self.today, self.timezone)
+        digest = digest_of(world)
+        if self.digest not in (None, digest):
+            raise MockError(
+                "The pretend shop has changed with this version: what is loaded already is another shop's.\n"
+                "Delete what the older one left (`make clean`) and begin anew."
+            )
+        self.digest = digest
         if self.days_advanced:
             world.advance(self.days_advanced)
         return world
+
+
+def digest_of(world: World) -> str:
+    """The same for the same orders and payments, and another one for any other shop."""
+    orders = [(order.id, order.email, order.processed_at.isoformat()) for order in world.orders.values()]
+    charges = [(charge.id, charge.amount) for charge in world.charges.values()]
+    counts = [len(world.products), len(world.customers), len(world.email_events), len(world.web_events)]
+    return hashlib.sha256(json.dumps([orders, charges, counts]).encode()).hexdigest()
 
 
 def load(path: Path) -> ShopState | None:

@@ -75,6 +75,19 @@ def test_a_shop_comes_back_from_its_state_with_its_clock_and_its_key(tmp_path: P
     assert json.loads(run("truth", "--state", str(state)).stdout) == before
 
 
+def test_a_shop_that_has_become_another_is_not_served_over_what_was_loaded_of_it(
+    tmp_path: Path, complaint: Callable[..., str]
+) -> None:
+    """As when a newer version makes other orders of the same seed."""
+    state = tmp_path / "shop.json"
+    with serving("--state", str(state), *OPTIONS) as env:
+        assert requests.get(f"{base(env)}/_admin/health", timeout=10).ok
+    was = json.loads(state.read_text())
+    state.write_text(json.dumps({**was, "seed": was["seed"] + 1}))
+    said = complaint("serve", "--port", "0", "--sftp-port", "0", "--state", str(state))
+    assert "has changed with this version" in said and "make clean" in said
+
+
 @pytest.mark.parametrize("body", ['{"days": 0}', '{"days": "two"}', "[]", "{"])
 def test_the_clock_is_not_moved_by_nonsense(shop: str, body: str) -> None:
     answer = requests.post(f"{shop}/_admin/advance", data=body, timeout=10)
