@@ -73,8 +73,9 @@ def test_a_warning_is_recorded_and_does_not_block(
         "update ops.deliveries set status = 'published', published_at = now() where delivery_id = %s", (before,)
     )
     database.execute(
-        "insert into ops.publications values (%s, 'customer_lifetime_value', 3), (%s, 'daily_sales_by_region', 4)",
-        (before, before),
+        "insert into ops.publications values (%s, 'customer_lifetime_value', 3), (%s, 'daily_sales_by_region', 4),"
+        " (%s, 'email_campaign_performance', 2)",
+        (before, before, before),
     )
     database.execute("truncate marts_candidate.email_campaign_performance")
     database.execute("delete from marts_candidate.customer_lifetime_value where is_guest")
