@@ -98,8 +98,8 @@ SAFEGUARDS = [
     Safeguard(
         "the second try to commit a batch",
         "warehouse/writer.py",
-        "if attempt == COMMIT_ATTEMPTS: raise self._failed(error) from error time.sleep",
-        "if attempt:\n                    raise self._failed(error) from error\n                time.sleep",
+        "if attempt == COMMIT_ATTEMPTS: raise failed(error) from error time.sleep",
+        "if attempt:\n                    raise failed(error) from error\n                time.sleep",
         BATCH + "test_rule_1_a_connection_lost_before_the_commit_writes_the_batch_again",
     ),
     Safeguard(
