@@ -100,7 +100,7 @@ SAFEGUARDS = [
         "warehouse/writer.py",
         "if attempt == COMMIT_ATTEMPTS: raise failed(error) from error time.sleep",
         "if attempt:\n                    raise failed(error) from error\n                time.sleep",
-        BATCH + "test_rule_1_a_connection_lost_before_the_commit_writes_the_batch_again",
+        BATCH + "test_rule_1_a_connection_lost_within_a_copy_writes_the_batch_again",
     ),
     Safeguard(
         "the lock of a backfill's window",
