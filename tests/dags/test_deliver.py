@@ -201,4 +201,4 @@ def test_the_reconciliation_fetches_what_raw_lost_and_is_red_while_something_sta
 
 def test_every_failed_run_was_told_once(delivering: Delivering) -> None:
     runs = [alert["run"] for alert in delivering.receiver.sent_to("/alert")]
-    assert len(runs) == len(set(runs)) == 4
+    assert len(runs) == len(set(runs)) == 5

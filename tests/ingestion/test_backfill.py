@@ -382,7 +382,7 @@ def until(true: Callable[[], bool], process: subprocess.Popen[str]) -> None:
 def test_a_backfill_killed_and_stopped_and_run_again_leaves_what_an_undisturbed_one_leaves(
     clean_warehouse: str, new_warehouse: Callable[[str], str], numbers: Numbers, query: Query
 ) -> None:
-    pipeline = numbers(count=12_000, page=500, pause=0.02, bad=[3, 8_001])
+    pipeline = numbers(count=12_000, page=500, pause=0.1, bad=[3, 8_001])
     for loads, how, code in ((1, signal.SIGKILL, -9), (3, signal.SIGINT, 130), (5, signal.SIGKILL, -9)):
         process = start(clean_warehouse)
         until(lambda n=loads: query("select count(*) from ops.loads")[0][0] >= n, process)  # type: ignore[misc]
