@@ -13,7 +13,7 @@ from mock_apis.truth.writing import Row, local_day, rounded, text
 from mock_apis.world.world import World
 
 HORIZONS = (7, 30, 90, 365)
-WINDOWS = 3
+WINDOWS = 1
 
 
 @dataclass(slots=True)
