@@ -6,7 +6,7 @@ COMPOSE := $(PYTHON) docker/compose.py
 JOBS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo local stop migrate test test-soak test-compose metrics faults bench new-source lint format lock up down clean
+.PHONY: help install install-dev demo local stop migrate test test-soak test-compose metrics faults bench bench-dbt new-source lint format lock up down clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,10 @@ bench: install-dev ## measure the dbt stage, the syncs, and charges beside dlt, 
 	@$(VENV)/python -m bench dbt-stage
 	@$(VENV)/python -m bench sync
 	@$(VENV)/python -m bench versus --write
+
+bench-dbt: install-dev ## dbt's day on a history thirty times as long; builds and dashboard queries of 2 million orders
+	@$(VENV)/python -m bench daily-cost
+	@$(VENV)/python -m bench large-shop
 
 lint: install-dev ## ruff, mypy and sqlfluff
 	$(VENV)/ruff check .

@@ -80,6 +80,37 @@ def raw_growth(
 
 
 @app.command()
+def daily_cost(
+    days: Annotated[int, typer.Option(min=7, help="Of the short history.")] = 30,
+    times: Annotated[int, typer.Option(min=2, help="How much longer the long one is.")] = 30,
+    orders: Annotated[int, typer.Option(min=10, help="A day, in both.")] = 100,
+    rounds: Rounds = 3,
+) -> None:
+    """`dbt build` of a day when the shop has a month behind it, and when it has thirty times as much."""
+    from bench.daily_cost import measure
+
+    measure(days, times, orders, rounds)
+
+
+@app.command()
+def large_shop(
+    orders: Annotated[int, typer.Option(min=10_000, help="Over a thousand days.")] = 2_000_000,
+) -> None:
+    """dbt from scratch, dbt of a day, and the dashboard's queries on a shop of millions of orders."""
+    from bench.large_shop import measure
+
+    measure(orders)
+
+
+@app.command()
+def dashboard() -> None:
+    """Each query of the business dashboard on the marts at WAREHOUSE_URL, as they are published: milliseconds."""
+    from bench.dashboard import print_queries
+
+    print_queries()
+
+
+@app.command()
 def serve(
     records: Annotated[int, typer.Option(min=1, help="How many charges it has.")] = 100_000,
     port: Annotated[int, typer.Option(help="0: any free one.")] = 0,

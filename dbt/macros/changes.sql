@@ -60,3 +60,48 @@
             )
     {% endif %}
 {%- endmacro %}
+
+
+{#-
+  A condition: `column` is one of the values that `query` gives now. They are looked up before the query is written, so
+  that the planner sees them, and takes the index even below a union or a sum. Everything when all is built anew.
+-#}
+{% macro among(column, query) -%}
+    {%- if execute and is_incremental() -%}
+        {%- set values -%}
+            select quote_literal(coalesce(array_agg(distinct value), '{}')) || '::' || pg_typeof(array_agg(value))
+            from ({{ query }}) as changed (value)
+        {%- endset -%}
+        {{ column }} = any({{ run_query(values).columns[0].values()[0] }})
+    {%- else -%}
+        true
+    {%- endif -%}
+{%- endmacro %}
+
+
+{#-
+  A jsonb array of `now` (an array) and of all that this model's row had in `column` before: what is summed by such a
+  value is built anew where a row has left it, too. `rows` is the CTE whose `key` this row has. A run from scratch does
+  not know what was before, so the name of such a column begins with an underscore.
+-#}
+{% macro ever(column, now, rows, key) -%}
+    (
+        select coalesce(jsonb_agg(distinct value), '[]'::jsonb)
+        from jsonb_array_elements(
+            to_jsonb({{ now }})
+            {%- if is_incremental() %}
+            || coalesce(
+                (select known.{{ column }} from {{ this }} as known where known.{{ key }} = {{ rows }}.{{ key }}),
+                '[]'::jsonb
+            )
+            {%- endif %}
+        ) as value
+        where value != 'null'::jsonb
+    )
+{%- endmacro %}
+
+
+{#- The values of such a column, each in a row of its own. -#}
+{% macro each_of(column, type) -%}
+    jsonb_array_elements_text({{ column }})::{{ type }}
+{%- endmacro %}

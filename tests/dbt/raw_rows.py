@@ -173,6 +173,7 @@ def balance_transaction(name: str, source: str, amount: int, fee: int, at: str) 
         "id": name,
         "source": source,
         "type": "charge",
+        "reporting_category": "charge",
         "status": "pending",
         "currency": "eur",
         "amount": amount,
@@ -181,6 +182,10 @@ def balance_transaction(name: str, source: str, amount: int, fee: int, at: str) 
         "created": epoch(at),
         "available_on": epoch(at),
     }
+
+
+def payout(name: str, amount: int, at: str) -> Record:
+    return {"id": name, "currency": "eur", "amount": amount, "status": "paid", "created": epoch(at)}
 
 
 def campaign(name: str, at: str, cost: str = "100.00") -> Record:

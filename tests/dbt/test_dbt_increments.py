@@ -15,7 +15,10 @@ from psycopg import sql
 
 Tables = dict[str, list[str]]
 TEA, POT = "10.00", "25.00"
+# What a run leaves for the next one. All else is what a run from scratch would leave.
+OF_RUNS = ["_built_at", "_days", "_order_ids", "_payment_keys", "_available_ats"]
 PAID = [raw.sale(1, "20.00", "2026-06-02T10:00:00Z")]
+PAID_5 = [raw.sale(5, "20.00", "2026-06-02T10:00:00Z")]
 PARTLY = {"transactions": PAID, "displayFinancialStatus": "PARTIALLY_REFUNDED"}
 
 
@@ -41,15 +44,17 @@ def built(connection: psycopg.Connection, run_dbt: Callable[..., Any]) -> dict[s
 
 
 def first_day(connection: psycopg.Connection) -> None:
-    at = "2026-06-02T10:00:00Z"
+    at, newer = "2026-06-02T10:00:00Z", "2026-06-02T20:00:00Z"
     raw.insert(connection, "shopify_products", at, raw.product(1, "Tea"))
     raw.insert(connection, "shopify_products", at, raw.product(3, "Cup", raw.variant(31, "10.00", at)))
     raw.insert(connection, "shopify_customers", at, raw.customer(7, "Berlin"))
-    raw.insert(connection, "shopify_orders", at, raw.order(1, at, [raw.line(11, TEA, 2), raw.line(12, POT, 1)]))
+    raw.insert(
+        connection, "shopify_orders", at, raw.order(1, at, [raw.line(11, TEA, 2, variant=12), raw.line(12, POT, 1)])
+    )
     raw.insert(connection, "shopify_orders", at, raw.order(2, at, [raw.line(21, TEA, 2)], transactions=PAID))
     raw.insert(connection, "shopify_orders", at, raw.order(3, at, [raw.line(31, TEA, 1)]))
     raw.insert(connection, "shopify_orders", at, raw.order(4, at, [raw.line(41, POT, 1)]))
-    raw.insert(connection, "shopify_orders", at, raw.order(5, at, [raw.line(51, TEA, 1)]))
+    raw.insert(connection, "shopify_orders", at, raw.order(5, at, [raw.line(51, TEA, 1)], transactions=PAID_5))
     # A guest, and an account whose owner orders as a guest, too.
     raw.insert(connection, "shopify_orders", at, raw.order(6, at, [raw.line(61, TEA, 1)], email="Eve+shop@Example.com"))
     raw.insert(connection, "shopify_customers", at, raw.customer(8, "Wien", "bob@example.com"))
@@ -69,12 +74,25 @@ def first_day(connection: psycopg.Connection) -> None:
     for key, session in (("w1", 1), ("w2", 2)):
         seen = raw.web_event("view_item", at, session, 1, 2, source="spam" if session == 1 else "ads")
         raw.insert(connection, "google_analytics_events", at, seen, key=key)
+    # Two sessions that tell of one order, a charge that names none yet, and a payout with what was available by then.
+    for key, session, minute in (("w3", 3, "10"), ("w4", 4, "20")):
+        bought = raw.web_event("purchase", f"2026-06-02T10:{minute}:00Z", session, source="ads")
+        bought["ecommerce"] = {"transaction_id": "5"}
+        raw.insert(connection, "google_analytics_events", at, bought, key=key)
+    raw.insert(connection, "stripe_charges", at, raw.charge("ch_5", 5, at, metadata={}))
+    for name, amount, fee in (("txn_5", 2000, 55), ("txn_6", -1945, 0)):
+        raw.insert(
+            connection, "stripe_balance_transactions", at, raw.balance_transaction(name, "ch_5", amount, fee, at)
+        )
+    raw.insert(connection, "stripe_payouts", newer, raw.payout("po_1", 0, newer))
 
 
 def second_day(connection: psycopg.Connection) -> None:
     at, newest = "2026-06-03T10:00:00Z", "2026-06-03T12:00:00Z"
     # Order 1 has lost a line; order 2's refund comes later; order 4 has lost all that it had.
-    raw.insert(connection, "shopify_orders", at, raw.order(1, "2026-06-02T10:00:00Z", [raw.line(11, TEA, 2)]))
+    raw.insert(
+        connection, "shopify_orders", at, raw.order(1, "2026-06-02T10:00:00Z", [raw.line(11, TEA, 2, variant=12)])
+    )
     back = [raw.refund(1, "2026-06-03T09:00:00Z", 21, 1, TEA)]
     kept = {**raw.line(21, TEA, 2), "currentQuantity": 1}
     newer = raw.order(2, "2026-06-02T10:00:00Z", [kept], refunds=back, **PARTLY)
@@ -83,7 +101,7 @@ def second_day(connection: psycopg.Connection) -> None:
         raw.insert(connection, "shopify_orders", newest, {"id": raw.gid("Order", number)}, deleted=True)
     # Order 5 goes abroad and counts two days later: too late for the click before it.
     abroad = {"countryCodeV2": "US", "city": "Boston", "zip": "02108"}
-    moved = raw.order(5, "2026-06-04T10:00:00Z", [raw.line(51, TEA, 1)], shippingAddress=abroad)
+    moved = raw.order(5, "2026-06-04T10:00:00Z", [raw.line(51, TEA, 1)], shippingAddress=abroad, transactions=PAID_5)
     raw.insert(connection, "shopify_orders", newest, moved)
     # The customer moves twice; the newest address arrives first.
     raw.insert(connection, "shopify_customers", newest, raw.customer(7, "Hamburg"))
@@ -108,6 +126,14 @@ def second_day(connection: psycopg.Connection) -> None:
     raw.insert(connection, "google_analytics_events", newest, spam, key="w1", deleted=True)
     first = raw.web_event("page_view", "2026-06-01T21:59:00Z", 2)
     raw.insert(connection, "google_analytics_events", newest, first, key="w0")
+    # The first session that told of the order was spam; the charge names its order; its money comes a day later.
+    bought = {**raw.web_event("purchase", "2026-06-02T10:10:00Z", 3, source="ads")}
+    raw.insert(connection, "google_analytics_events", newest, bought, key="w3", deleted=True)
+    raw.insert(connection, "stripe_charges", at, raw.charge("ch_5", 5, "2026-06-02T10:00:00Z"))
+    for name, amount, fee in (("txn_5", 2000, 55), ("txn_6", -1945, 0)):
+        postponed = raw.balance_transaction(name, "ch_5", amount, fee, "2026-06-03T11:00:00Z")
+        raw.insert(connection, "stripe_balance_transactions", newest, postponed)
+    raw.insert(connection, "stripe_payouts", newest, raw.payout("po_2", 1945, newest))
 
 
 def third_day(connection: psycopg.Connection) -> None:
@@ -147,15 +173,19 @@ def third_day(connection: psycopg.Connection) -> None:
     linked = raw.order(3, "2026-06-02T10:00:00Z", [raw.line(31, TEA, 1)], customer={"id": raw.gid("Customer", 7)})
     raw.insert(connection, "shopify_orders", at, linked)
 
+    # What a product cost in the month, weeks after the first orders with it.
+    cost = {"month": "2026-06", "variant_id": "12", "unit_cost": "4.00", "currency": "EUR"}
+    raw.insert(connection, "uploads_product_costs", at, cost, key="2026-06:12")
+
 
 def contents(connection: psycopg.Connection) -> Tables:
-    """Every row of every table that dbt built, without the time at which it did."""
+    """Every row of every table that dbt built, without the time at which it did and without what it had been before."""
     found: Tables = {}
     for schema, table in connection.execute(
         "select schemaname, tablename from pg_tables where schemaname in ('staging', 'intermediate', 'marts_candidate')"
     ).fetchall():
         name = sql.Identifier(schema, table)
-        rows = connection.execute(sql.SQL("select to_jsonb(t) - '_built_at' from {} as t").format(name)).fetchall()
+        rows = connection.execute(sql.SQL("select to_jsonb(t) - %s::text[] from {} as t").format(name), [OF_RUNS])
         found[table] = sorted(repr(row) for (row,) in rows)
     return found
 
@@ -216,9 +246,9 @@ def test_an_order_that_moves_leaves_its_day_region_and_click(
 
 
 def test_sessions_follow_what_web_analytics_corrects(connection: psycopg.Connection, built: dict[str, Tables]) -> None:
-    assert len(built["first"]["fct_sessions"]) == 2
+    assert len(built["first"]["fct_sessions"]) == 4
     funnel = "select day::text, sessions::int, sessions_with_product_view::int from marts_candidate.daily_funnel"
-    assert connection.execute(funnel.encode()).fetchall() == [("2026-06-01", 1, 1)]
+    assert connection.execute(funnel.encode()).fetchall() == [("2026-06-01", 1, 1), ("2026-06-02", 1, 1)]
     assert one(connection, "select sum(views)::int from intermediate.int_product_days") == (2,)
     viewed = "select array_agg(product_id order by product_id) from intermediate.int_baskets where kind = 'viewed'"
     assert one(connection, viewed) == (["1", "2"],)
@@ -245,6 +275,29 @@ def test_a_version_that_arrives_late_tells_how_things_stood_at_an_order(
     assert one(connection, f"{shown} where line_id = '101'") == (800, 1200, 400)
     consents = "select order_id, marketing_state from intermediate.int_order_consents where order_id in ('3', '10')"
     assert dict(connection.execute(consents.encode()).fetchall()) == {"3": "SUBSCRIBED", "10": "UNSUBSCRIBED"}
+
+
+def test_what_is_summed_follows_what_left(connection: psycopg.Connection, built: dict[str, Tables]) -> None:
+    """The order of a session that is gone goes to another, a charge to its order, money to a later payout."""
+    funnel = (
+        "select session_day::text, count(*), sum(funnel_step)::int from intermediate.fct_sessions group by 1 order by 1"
+    )
+    assert connection.execute(funnel.encode()).fetchall() == [("2026-06-01", 1, 1), ("2026-06-02", 1, 4)]
+    bought = "select sum(sessions_with_order)::int from marts_candidate.daily_funnel where day = '2026-06-02'"
+    assert one(connection, bought) == (1,)
+    keys = "select payment_key, charges from intermediate.int_payment_pairs where charges > 0 order by 1"
+    assert connection.execute(keys.encode()).fetchall() == [("order:2", 1), ("order:5", 1)]
+    assert any("charge:ch_5" in row for row in built["first"]["int_payment_pairs"])
+    payouts = "select payout_id, movements from intermediate.int_payout_movements order by 1"
+    assert connection.execute(payouts.encode()).fetchall() == [("po_1", 0), ("po_2", 3)]
+    assert any("'po_1'" in row and "'movements': 2" in row for row in built["first"]["int_payout_movements"])
+
+
+def test_a_cost_that_comes_late_is_that_of_every_day_of_its_month(
+    connection: psycopg.Connection, built: dict[str, Tables]
+) -> None:
+    costs = "select day::text, cost_minor::int, units_costed from intermediate.int_product_sales where units_costed > 0"
+    assert connection.execute(costs.encode()).fetchall() == [("2026-06-02", 800, 2)]
 
 
 def test_a_late_click_still_gets_its_order(connection: psycopg.Connection, built: dict[str, Tables]) -> None:

@@ -1,5 +1,6 @@
 {{ config(unique_key='balance_transaction_id', indexes=[
-    {'columns': ['balance_transaction_id'], 'unique': true}, {'columns': ['charge_id']}, {'columns': ['_built_at']}
+    {'columns': ['balance_transaction_id'], 'unique': true}, {'columns': ['charge_id']},
+    {'columns': ['currency', 'available_at']}, {'columns': ['_built_at']}
 ]) }}
 
 with balance_transactions as not materialized (
@@ -44,6 +45,8 @@ final as (
         balance_transactions.created_at,
         balance_transactions.available_at,
         balance_transactions.is_deleted,
+        {{ ever('_available_ats', now='array[balance_transactions.available_at]', rows='balance_transactions',
+            key='balance_transaction_id') }} as _available_ats,
         current_timestamp as _built_at
     from balance_transactions
     inner join changed on balance_transactions.balance_transaction_id = changed.balance_transaction_id

@@ -1,5 +1,6 @@
 {{ config(unique_key='event_id', indexes=[
-    {'columns': ['event_id'], 'unique': true}, {'columns': ['email', 'occurred_at']}, {'columns': ['_built_at']}
+    {'columns': ['event_id'], 'unique': true}, {'columns': ['email', 'occurred_at']}, {'columns': ['campaign_id']},
+    {'columns': ['_built_at']}
 ]) }}
 
 with events as (

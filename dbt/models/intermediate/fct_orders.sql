@@ -1,6 +1,6 @@
 {{ config(unique_key='order_id', indexes=[
     {'columns': ['order_id'], 'unique': true}, {'columns': ['buyer_key']}, {'columns': ['email', 'processed_at']},
-    {'columns': ['_built_at']}
+    {'columns': ['order_day']}, {'columns': ['_built_at']}
 ]) }}
 
 with orders as (

@@ -1,5 +1,6 @@
 {{ config(unique_key='order_id', indexes=[
-    {'columns': ['order_id']}, {'columns': ['refund_line_id'], 'unique': true}, {'columns': ['_built_at']}
+    {'columns': ['order_id']}, {'columns': ['refund_line_id'], 'unique': true}, {'columns': ['refund_day']},
+    {'columns': ['_built_at']}
 ], post_hook="{{ remove_placeholders('refund_line_id') }}") }}
 
 with orders as (

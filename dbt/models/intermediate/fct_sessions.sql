@@ -1,5 +1,6 @@
 {{ config(unique_key='session_key', indexes=[
-    {'columns': ['session_key'], 'unique': true}, {'columns': ['order_id']}, {'columns': ['_built_at']}
+    {'columns': ['session_key'], 'unique': true}, {'columns': ['order_id']}, {'columns': ['session_day']},
+    {'columns': ['_built_at']}
 ], post_hook="{{ remove_placeholders('started_at') }}") }}
 
 with changed as (

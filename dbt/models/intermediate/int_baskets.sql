@@ -1,5 +1,5 @@
 {{ config(unique_key='basket_key', indexes=[
-    {'columns': ['basket_key', 'product_id'], 'unique': true}, {'columns': ['_built_at']}
+    {'columns': ['basket_key', 'product_id'], 'unique': true}, {'columns': ['month']}, {'columns': ['_built_at']}
 ], post_hook="{{ remove_placeholders('product_id') }}") }}
 
 with orders as (
@@ -13,9 +13,11 @@ lines as (
 ),
 
 sessions as (
-    select distinct session_key
-    from {{ ref('fct_web_events') }}
-    {{ where_changed() }}
+    select
+        changed.session_key,
+        sessions.session_day
+    from (select distinct session_key from {{ ref('fct_web_events') }} {{ where_changed() }}) as changed
+    left join {{ ref('fct_sessions') }} as sessions on changed.session_key = sessions.session_key
 ),
 
 views as (
@@ -30,6 +32,7 @@ views as (
 final as (
     select distinct
         'order:' || orders.order_id as basket_key,
+        date_trunc('month', orders.order_day)::date as month,
         'bought' as kind,
         lines.product_id,
         current_timestamp as _built_at
@@ -38,6 +41,7 @@ final as (
     union all
     select distinct
         'session:' || sessions.session_key as basket_key,
+        date_trunc('month', sessions.session_day)::date as month,
         'viewed' as kind,
         views.product_id,
         current_timestamp as _built_at

@@ -1,21 +1,36 @@
-{{ config(materialized='ephemeral') }}
+{{ config(unique_key='campaign_id', indexes=[
+    {'columns': ['campaign_id'], 'unique': true}, {'columns': ['_built_at']}
+]) }}
 
-with events as (
+{% set changed_campaigns %}
+    select distinct campaign_id from {{ ref('fct_email_events') }} {{ where_changed() }}
+{% endset %}
+
+with changed as (
+    {{ changed_campaigns }}
+),
+
+events as (
     select * from {{ ref('fct_email_events') }}
-    where not is_deleted
+    where
+        not is_deleted
+        and {{ among('campaign_id', changed_campaigns) }}
 ),
 
 -- People, not events: one who opens five times opened once.
 final as (
     select
-        campaign_id,
-        count(distinct email) filter (where event_type = 'sent') as sent,
-        count(distinct email) filter (where event_type = 'bounce') as bounced,
-        count(distinct email) filter (where event_type = 'open') as opened,
-        count(distinct email) filter (where event_type = 'click') as clicked,
-        count(distinct email) filter (where event_type = 'unsubscribe') as unsubscribed
-    from events
-    group by campaign_id
+        changed.campaign_id,
+        count(distinct events.email) filter (where events.event_type = 'sent') as sent,
+        count(distinct events.email) filter (where events.event_type = 'bounce') as bounced,
+        count(distinct events.email) filter (where events.event_type = 'open') as opened,
+        count(distinct events.email) filter (where events.event_type = 'click') as clicked,
+        count(distinct events.email) filter (where events.event_type = 'unsubscribe') as unsubscribed,
+        current_timestamp as _built_at
+    from changed
+    left join events on changed.campaign_id = events.campaign_id
+    where changed.campaign_id is not null
+    group by changed.campaign_id
 )
 
 select * from final

@@ -1,11 +1,11 @@
 {{ config(materialized='ephemeral') }}
 
-with orders as (
+with orders as not materialized (
     select * from {{ ref('fct_orders') }}
     where is_sale
 ),
 
-lines as (
+lines as not materialized (
     select * from {{ ref('int_line_revenue') }}
 ),
 

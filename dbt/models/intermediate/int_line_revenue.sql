@@ -1,5 +1,5 @@
 {{ config(unique_key='order_id', indexes=[
-    {'columns': ['order_id']}, {'columns': ['line_id']}, {'columns': ['_built_at']}
+    {'columns': ['order_id']}, {'columns': ['line_id']}, {'columns': ['order_day']}, {'columns': ['_built_at']}
 ]) }}
 
 with orders as (

@@ -1,6 +1,18 @@
-{{ config(materialized='ephemeral') }}
+{{ config(unique_key='payment_key', indexes=[
+    {'columns': ['payment_key'], 'unique': true}, {'columns': ['_built_at']}
+], post_hook="{{ remove_placeholders('currency') }}") }}
 
-with orders as (
+{% set changed_keys %}
+    select 'order:' || order_id as payment_key from {{ ref('fct_orders') }} {{ where_changed() }}
+    union distinct
+    select {{ each_of('_payment_keys', 'text') }} as payment_key from {{ ref('int_charge_orders') }} {{ where_changed() }}
+{% endset %}
+
+with changed as (
+    {{ changed_keys }}
+),
+
+orders as (
     select
         orders.order_id,
         orders.presentment_currency,
@@ -16,14 +28,21 @@ with orders as (
 
 charges as (
     select * from {{ ref('int_order_charges') }}
+    where {{ among('payment_key', changed_keys) }}
 ),
 
 final as (
     select
-        coalesce('order:' || orders.order_id, 'charge:' || charges.charge_id) as payment_key,
-        orders.order_id,
-        charges.charge_id,
-        coalesce(orders.presentment_currency, charges.currency) as currency,
+        changed.payment_key,
+        substring(changed.payment_key from '^order:(.*)') as order_id,
+        substring(changed.payment_key from '^charge:(.*)') as charge_id,
+        case
+            when
+                orders.presentment_paid_minor != 0
+                or orders.presentment_refunded_minor != 0
+                or charges.charges > 0
+                then coalesce(orders.presentment_currency, charges.currency)
+        end as currency,
         coalesce(charges.charges, 0) as charges,
         coalesce(charges.foreign_charges, 0) as foreign_charges,
         coalesce(charges.has_twins, false) as has_twins,
@@ -35,13 +54,11 @@ final as (
         charges.settlement_currency,
         coalesce(charges.fees_minor, 0) as fees_minor,
         coalesce(charges.net_minor, 0) as net_minor,
-        greatest(orders.last_moved_at, charges.last_moved_at) as last_moved_at
-    from orders
-    full outer join charges on orders.order_id = charges.order_id
-    where
-        orders.presentment_paid_minor != 0
-        or orders.presentment_refunded_minor != 0
-        or charges.charges > 0
+        greatest(orders.last_moved_at, charges.last_moved_at) as last_moved_at,
+        current_timestamp as _built_at
+    from changed
+    left join orders on substring(changed.payment_key from '^order:(.*)') = orders.order_id
+    left join charges on changed.payment_key = charges.payment_key
 )
 
 select * from final

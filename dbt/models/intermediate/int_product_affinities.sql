@@ -1,58 +1,47 @@
 {{ config(materialized='ephemeral') }}
 
-with baskets as (
-    select
-        *,
-        count(*) over (partition by basket_key) as products
-    from {{ ref('int_baskets') }}
-),
-
--- Who buys for a whole shop does not show what belongs together, and the pairs grow with the square of the products.
-kept as (
-    select * from baskets
-    where products <= {{ var('recommendation_basket_limit') }}
-),
-
-totals as (
-    select
-        kind,
-        count(distinct basket_key) as baskets
-    from kept
-    group by kind
-),
-
-singles as (
+with counts as (
     select
         kind,
         product_id,
-        count(*) as baskets
-    from kept
-    group by kind, product_id
+        other_product_id,
+        sum(baskets)::bigint as baskets
+    from {{ ref('int_basket_months') }}
+    group by kind, product_id, other_product_id
+),
+
+-- By windows and not by joins: of sums that are summed here the planner does not know how many there are.
+weighed as (
+    select
+        *,
+        max(baskets) filter (where product_id is null) over (partition by kind) as all_baskets,
+        max(baskets) filter (where product_id = other_product_id) over (partition by kind, product_id) as with_one,
+        max(baskets) filter (where product_id = other_product_id) over (partition by kind, other_product_id)
+            as with_other
+    from counts
 ),
 
 pairs as (
     select
-        kept.kind,
-        kept.product_id,
-        others.product_id as other_product_id,
-        count(*) as baskets_together
-    from kept
-    inner join kept as others on kept.basket_key = others.basket_key and kept.product_id <> others.product_id
-    group by kept.kind, kept.product_id, others.product_id
-    having count(*) >= {{ var('recommendation_minimum_support') }}
+        kind,
+        product_id,
+        other_product_id,
+        baskets as baskets_together,
+        {{ rate('baskets * all_baskets', '(with_one * with_other)') }} as lift
+    from weighed
+    where product_id <> other_product_id and baskets >= {{ var('recommendation_minimum_support') }}
 ),
 
 final as (
+    select * from pairs
+    union all
     select
-        pairs.kind,
-        pairs.product_id,
-        pairs.other_product_id,
-        pairs.baskets_together,
-        {{ rate('pairs.baskets_together * totals.baskets', '(own.baskets * other.baskets)') }} as lift
+        kind,
+        other_product_id as product_id,
+        product_id as other_product_id,
+        baskets_together,
+        lift
     from pairs
-    inner join totals on pairs.kind = totals.kind
-    inner join singles as own on pairs.kind = own.kind and pairs.product_id = own.product_id
-    inner join singles as other on pairs.kind = other.kind and pairs.other_product_id = other.product_id
 )
 
 select * from final

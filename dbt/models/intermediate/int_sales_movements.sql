@@ -1,6 +1,6 @@
 {{ config(materialized='ephemeral') }}
 
-with orders as (
+with orders as not materialized (
     select * from {{ ref('fct_orders') }}
     where is_sale
 ),

@@ -16,8 +16,8 @@ with customers as (
 movements as (
     select
         date_trunc('month', day)::date as month,
-        sum(gross_sales_minor - discounts_minor - returns_minor) as net_minor
-    from {{ ref('int_sales_movements') }}
+        sum(net_sales_minor) as net_minor
+    from {{ ref('int_sales_days') }}
     group by date_trunc('month', day)::date
 ),
 

@@ -17,7 +17,7 @@ seen as (
 sold as (
     select
         product_id,
-        count(distinct order_id) as orders,
+        sum(orders)::bigint as orders,
         sum(units_ordered) as units_ordered,
         sum(units_returned) as units_returned,
         sum(gross_sales_minor) as gross_minor,
@@ -25,11 +25,11 @@ sold as (
         sum(returns_minor) as returns_minor,
         sum(net_sales_minor) as net_minor,
         sum(cost_minor) as cost_minor,
-        sum(net_sales_minor) filter (where cost_minor is not null) as costed_net_minor,
-        coalesce(sum(units_ordered) filter (where cost_minor is not null), 0) as units_costed,
+        sum(costed_net_sales_minor) as costed_net_minor,
+        sum(units_costed) as units_costed,
         sum(units_marked_down) as units_marked_down,
         sum(markdown_minor) as markdown_minor
-    from {{ ref('int_sold_lines') }}
+    from {{ ref('int_product_sales') }}
     group by product_id
 ),
 

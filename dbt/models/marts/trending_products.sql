@@ -21,12 +21,11 @@ activity as (
     union all
     select
         product_id,
-        order_day as day,
-        count(distinct order_id) as actions,
-        count(distinct order_id) as orders
-    from {{ ref('int_sold_lines') }}
-    where order_day between {{ today }} - 35 and {{ today }} - 1
-    group by product_id, order_day
+        day,
+        orders as actions,
+        orders
+    from {{ ref('int_product_sales') }}
+    where day between {{ today }} - 35 and {{ today }} - 1
 ),
 
 sums as (

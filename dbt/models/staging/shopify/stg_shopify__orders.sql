@@ -1,6 +1,6 @@
 {{ config(indexes=[
     {'columns': ['_record_key'], 'unique': true}, {'columns': ['_load_timestamp']}, {'columns': ['_built_at']},
-    {'columns': ['customer_id']}
+    {'columns': ['order_id']}, {'columns': ['customer_id']}
 ]) }}
 
 with versions as (

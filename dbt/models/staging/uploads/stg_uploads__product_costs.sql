@@ -1,3 +1,8 @@
+{{ config(indexes=[
+    {'columns': ['_record_key'], 'unique': true}, {'columns': ['_load_timestamp']}, {'columns': ['_built_at']},
+    {'columns': ['variant_id', 'cost_month']}
+]) }}
+
 with versions as (
     {{ current_versions(source('uploads', 'product_costs')) }}
 ),
