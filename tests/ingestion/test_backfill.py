@@ -363,8 +363,19 @@ def start(url: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "tests.ingestion.fakes", "backfill", "numbers", "items", *DAYS, "--windows", "2"]
     environment = {**os.environ, "WAREHOUSE_URL": url, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_interrupts,
     )
+
+
+def heed_interrupts() -> None:
+    """What a shell starts in the background, these tests among it, ignores SIGINT, and so do its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def until(true: Callable[[], bool], process: subprocess.Popen[str]) -> None:
@@ -382,7 +393,7 @@ def until(true: Callable[[], bool], process: subprocess.Popen[str]) -> None:
 def test_a_backfill_killed_and_stopped_and_run_again_leaves_what_an_undisturbed_one_leaves(
     clean_warehouse: str, new_warehouse: Callable[[str], str], numbers: Numbers, query: Query
 ) -> None:
-    pipeline = numbers(count=12_000, page=500, pause=0.1, bad=[3, 8_001])
+    pipeline = numbers(count=12_000, page=500, pause=0.05, bad=[3, 8_001])
     for loads, how, code in ((1, signal.SIGKILL, -9), (3, signal.SIGINT, 130), (5, signal.SIGKILL, -9)):
         process = start(clean_warehouse)
         until(lambda n=loads: query("select count(*) from ops.loads")[0][0] >= n, process)  # type: ignore[misc]

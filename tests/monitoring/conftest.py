@@ -74,10 +74,10 @@ values (gen_random_uuid(), 'shopify', 'orders', 'backfill', 'failed', now() + in
 """
 
 
-@pytest.fixture(scope="session")
-def delivered(new_warehouse: Callable[[str], str]) -> str:
-    """Its URL."""
-    url = new_warehouse("monitoring_delivered")
+@pytest.fixture(scope="module")
+def delivered(request: pytest.FixtureRequest, new_warehouse: Callable[[str], str]) -> str:
+    """Its URL. Each module has its own: ages are told in minutes, and other tests may run between two modules."""
+    url = new_warehouse(f"delivered_for_{request.module.__name__.rpartition('.')[2]}")
     now = datetime.now(UTC)
     pipeline = load_pipeline()
     last = now.astimezone(pipeline.shop.zone).date() - timedelta(days=1)

@@ -150,7 +150,7 @@ def send_newest_levels(cluster: Cluster, world: World) -> None:
     first = world_after(0).stock_changes[-40].at
     for number, changes in by_partition(world).items():
         some = [message(change) for change in changes if change.at >= first]
-        odd = [{"key": "spoilt", "value": b"{spoilt"}, {"key": "gone", "value": None}]
+        odd = [{"key": "spoilt", "value": f"{{spoilt in {number}".encode()}, {"key": "gone", "value": None}]
         some[1:1] = [each | {"timestamp": some[0]["timestamp"]} for each in odd if some]
         cluster.send(TOPIC, *({**each, "partition": number} for each in some))
 
