@@ -81,4 +81,4 @@ clean: ## say what would be deleted (data, state, .venv), ask, and delete it
 	@$(COMPOSE) clean
 
 test-compose: install-dev ## prove the Docker stack: stand-in images, up, a delivered day, down
-	@$(VENV)/python -m pytest -s tests/compose/check_stack.py
+	@$(VENV)/python -m pytest -s -o timeout=1800 tests/compose/check_stack.py
