@@ -70,7 +70,9 @@ def memory(
 
 @app.command()
 def raw_growth(
-    rows: Annotated[int, typer.Option(min=100_000, help="Of the large table; 10 million when not given.")] = 0,
+    rows: Annotated[
+        int | None, typer.Option(min=100_000, help="Of the large table; 10 million when not given.")
+    ] = None,
     rounds: Rounds = GROWTH_ROUNDS,
 ) -> None:
     """CPU for a new charge in a raw table of 10 thousand rows, and in one of 10 million."""
