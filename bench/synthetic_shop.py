@@ -27,6 +27,7 @@ STREAMS = (
     "email_events",
     "google_analytics_events",
 )
+SPAN = 50  # days that are written at once: no stream is so much larger that a core waits for it
 # Loaded in the night after: what came within minutes staging would read again.
 FILL = """
 insert into raw.{stream}
@@ -62,17 +63,23 @@ class SyntheticShop:
     def load(self, days: int = 1) -> None:
         """What every source has to say of the next days, the changes of days before included."""
         first, self.last_day = self.last_day + timedelta(days=1), self.last_day + timedelta(days=days)
-        given = {"load": uuid.uuid4(), "first": first, "last": self.last_day}
-        months = [first + timedelta(days=each) for each in range(days + 1)]
+        load = sql.Literal(uuid.uuid4())
+        spans = [
+            (day, min(day + timedelta(days=SPAN - 1), self.last_day))
+            for day in (first + timedelta(days=each) for each in range(0, days, SPAN))
+        ]
+        months = [self.first_day, *(first + timedelta(days=each) for each in range(days + 1))]
 
-        def fill(stream: str) -> None:
+        def fill(stream: str, span: tuple[date, date]) -> None:
+            names = {"stream": sql.Identifier(stream), "load": load, "first": span[0], "last": span[1]}
             with psycopg.connect(self.url, autocommit=True) as connection:
-                connection.execute("select raw.make_months(%s, %s::timestamptz[])", (stream, [self.first_day, *months]))
-                names = {name: sql.Literal(value) for name, value in given.items()}
-                connection.execute(sql.SQL(FILL).format(stream=sql.Identifier(stream), **names))
+                connection.execute(sql.SQL(FILL).format(**names))
 
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            for stream in STREAMS:
+                connection.execute("select raw.make_months(%s, %s::timestamptz[])", (stream, months))
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(fill, STREAMS))
+            list(pool.map(fill, *zip(*((stream, span) for span in spans for stream in STREAMS), strict=True)))
 
     def settle(self) -> None:
         """As a warehouse is that has stood for a while: vacuumed, with statistics, its pages written."""

@@ -4,13 +4,29 @@
 {%- endmacro %}
 
 
+{#- Orders a day: a customer's own, drawn towards those of all, which the row `prior` holds. -#}
+{% macro expected_orders_per_day(prior, repeats, days) -%}
+    coalesce(({{ prior }}.orders + {{ repeats }}) / ({{ prior }}.days + {{ days }}), {{ prior }}.mean)
+{%- endmacro %}
+
+
+{#- How long ago a customer last bought. -#}
+{% macro recency(days) -%}
+    case when {{ days }} <= 30 then 'recent' when {{ days }} <= 90 then 'quiet' else 'silent' end
+{%- endmacro %}
+
+
 {#-
   What each customer is expected to bring: the method of `predicted_net_sales_12_months`, in words in
   models/marts/_lifetime_value.md. The mart and its back-test have it from here, so that what is tested is what is used.
 
   CTEs that go on from two of the query's own: `movements` (int_customer_movements) and `windows` (cutoff,
   horizon_days). The last one is `predictions`: cutoff, horizon_days, customer_key, predicted_minor of each customer
-  with a sale before the cutoff's local midnight, from nothing but what had happened by then.
+  with a sale before the cutoff's local midnight, from nothing but what had happened by then; and beside it what they
+  brought in as many days after the cutoff (actual_minor) and before it (recent_minor).
+
+  All customers are looked at once for each window, in whole numbers, and joined with nothing but a row or two: a shop
+  has many customers, and this is made anew each day.
 -#}
 {% macro lifetime_value_predictions() -%}
 -- When to look back from: as many days before the cutoff as the horizon has, or the most that the history has.
@@ -18,6 +34,7 @@ looks as (
     select
         windows.cutoff,
         windows.horizon_days,
+        max(horizons.days) as days_back,
         windows.cutoff - max(horizons.days) as looked_from
     from windows
     left join {{ lifetime_value_horizons() }}
@@ -27,106 +44,123 @@ looks as (
     group by windows.cutoff, windows.horizon_days
 ),
 
-days as (
-    select cutoff as day from looks
-    union
-    select looked_from from looks
-    where looked_from is not null
-),
-
--- How each customer stood on those days: repeat orders in how many days, and what they brought.
-states as (
+-- How each customer stood at the cutoff; and when looked back from, if they were known then.
+standings as (
     select
-        days.day,
+        looks.cutoff,
+        looks.horizon_days,
+        looks.days_back,
         movements.customer_key,
-        sum(movements.orders)::numeric as orders,
-        sum(movements.orders)::numeric - 1 as repeats,
-        (days.day - min(movements.day))::numeric as known_days,
-        case
-            when days.day - max(movements.day) filter (where movements.orders > 0) <= 30 then 'recent'
-            when days.day - max(movements.day) filter (where movements.orders > 0) <= 90 then 'quiet'
-            else 'silent'
-        end as recency,
-        sum(movements.net_minor)::numeric as net_minor
-    from days
-    inner join movements on days.day > movements.day
-    group by days.day, movements.customer_key
+        sum(movements.orders) filter (where movements.day < looks.cutoff) - 1 as repeats,
+        looks.cutoff - min(movements.day) as known_days,
+        looks.cutoff - max(movements.day) filter (where movements.orders > 0 and movements.day < looks.cutoff)
+            as silent_days,
+        sum(movements.net_minor) filter (where movements.day < looks.cutoff) as net_minor,
+        sum(movements.orders) filter (where movements.day < looks.looked_from) - 1 as repeats_then,
+        looks.looked_from - min(movements.day) as known_days_then,
+        looks.looked_from
+        - max(movements.day) filter (where movements.orders > 0 and movements.day < looks.looked_from)
+            as silent_days_then,
+        coalesce(sum(movements.net_minor) filter (where movements.day >= looks.cutoff), 0) as actual_minor,
+        coalesce(sum(movements.net_minor) filter (
+            where movements.day between looks.cutoff - looks.horizon_days and looks.cutoff - 1
+        ), 0) as recent_minor
+    from looks
+    inner join movements on looks.cutoff + looks.horizon_days > movements.day
+    group by looks.cutoff, looks.horizon_days, looks.days_back, looks.looked_from, movements.customer_key
+    having min(movements.day) < looks.cutoff
 ),
 
-means as (
+sums as (
     select
-        day,
-        sum(repeats) / sum(known_days) as repeats_per_day,
-        sum(net_minor) / sum(orders) as net_per_order
-    from states
-    group by day
+        standings.cutoff,
+        standings.horizon_days,
+        stood.moment,
+        sum(stood.repeats)::numeric as repeats,
+        sum(stood.repeats * stood.repeats)::numeric as squared_repeats,
+        sum(stood.repeats * stood.days)::numeric as repeats_days,
+        sum(stood.days)::numeric as days,
+        sum(stood.days * stood.days)::numeric as squared_days,
+        sum(stood.net_minor) / sum(stood.repeats + 1) as net_per_order
+    from standings
+    cross join lateral (values
+        ('cutoff', standings.repeats, standings.known_days, standings.net_minor),
+        ('then', standings.repeats_then, standings.known_days_then, null)
+    ) as stood (moment, repeats, days, net_minor)
+    where stood.days > 0
+    group by standings.cutoff, standings.horizon_days, stood.moment
 ),
 
 variances as (
     select
-        means.day,
-        means.repeats_per_day,
-        means.net_per_order,
-        sum((states.repeats - means.repeats_per_day * states.known_days) ^ 2 - states.repeats)
-        / sum(states.known_days ^ 2) as variance
-    from means
-    inner join states on means.day = states.day
-    group by means.day, means.repeats_per_day, means.net_per_order
+        *,
+        repeats / days as mean,
+        (squared_repeats - 2 * (repeats / days) * repeats_days + (repeats / days) ^ 2 * squared_days - repeats)
+        / squared_days as variance
+    from sums
 ),
 
 -- What all customers together tell of one who is not known yet: so many orders in so many days.
 priors as (
     select
-        *,
-        case when variance > 0 then repeats_per_day ^ 2 / variance end as orders,
-        case when variance > 0 then repeats_per_day / variance end as days
+        cutoff,
+        horizon_days,
+        moment,
+        mean,
+        net_per_order,
+        case when variance > 0 then mean ^ 2 / variance end as orders,
+        case when variance > 0 then mean / variance end as days
     from variances
-),
-
-rates as (
-    select
-        states.*,
-        coalesce((priors.orders + states.repeats) / (priors.days + states.known_days), priors.repeats_per_day)
-            as orders_per_day,
-        (5 * priors.net_per_order + states.net_minor) / (5 + states.orders) as net_per_order
-    from states
-    inner join priors on states.day = priors.day
 ),
 
 -- Of those who had been as long without an order; and, with no recency, of all.
 survival as (
     select
-        looks.cutoff,
-        looks.horizon_days,
-        before.recency,
-        least(1, (1 + sum(since.orders - before.orders))
-        / (1 + (looks.cutoff - looks.looked_from) * sum(before.orders_per_day))) as share
-    from looks
-    inner join rates as before on looks.looked_from = before.day
-    inner join rates as since on looks.cutoff = since.day and before.customer_key = since.customer_key
-    group by looks.cutoff, looks.horizon_days, looks.looked_from, grouping sets ((), (before.recency))
+        standings.cutoff,
+        standings.horizon_days,
+        {{ recency('standings.silent_days_then') }} as recency,
+        least(1, (1 + sum(standings.repeats - standings.repeats_then)) / (1 + standings.days_back * sum(
+            {{ expected_orders_per_day('priors', 'standings.repeats_then', 'standings.known_days_then') }}
+        ))) as share
+    from standings
+    inner join priors
+        on
+            standings.cutoff = priors.cutoff
+            and standings.horizon_days = priors.horizon_days
+            and priors.moment = 'then'
+    where standings.known_days_then > 0
+    group by standings.cutoff, standings.horizon_days, standings.days_back, grouping sets ((), (
+        {{ recency('standings.silent_days_then') }}
+    ))
 ),
 
 predictions as (
     select
-        looks.cutoff,
-        looks.horizon_days,
-        rates.customer_key,
+        standings.cutoff,
+        standings.horizon_days,
+        standings.customer_key,
         round(
-            rates.orders_per_day * looks.horizon_days * coalesce(survival.share, everyone.share, 1)
-            * rates.net_per_order
-        ) as predicted_minor
-    from looks
-    inner join rates on looks.cutoff = rates.day
+            {{ expected_orders_per_day('priors', 'standings.repeats', 'standings.known_days') }}
+            * standings.horizon_days * coalesce(survival.share, everyone.share, 1)
+            * ((5 * priors.net_per_order + standings.net_minor) / (6 + standings.repeats))
+        ) as predicted_minor,
+        standings.actual_minor,
+        standings.recent_minor
+    from standings
+    inner join priors
+        on
+            standings.cutoff = priors.cutoff
+            and standings.horizon_days = priors.horizon_days
+            and priors.moment = 'cutoff'
     left join survival
         on
-            looks.cutoff = survival.cutoff
-            and looks.horizon_days = survival.horizon_days
-            and rates.recency = survival.recency
+            standings.cutoff = survival.cutoff
+            and standings.horizon_days = survival.horizon_days
+            and {{ recency('standings.silent_days') }} = survival.recency
     left join survival as everyone
         on
-            looks.cutoff = everyone.cutoff
-            and looks.horizon_days = everyone.horizon_days
+            standings.cutoff = everyone.cutoff
+            and standings.horizon_days = everyone.horizon_days
             and everyone.recency is null
 )
 {%- endmacro %}

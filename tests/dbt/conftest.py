@@ -25,7 +25,7 @@ def run_dbt(warehouse_url: str, tmp_path_factory: pytest.TempPathFactory) -> Cal
     Rows of one test are seconds apart, so no overlap hides a watermark that is wrong.
     """
     home = tmp_path_factory.mktemp("dbt")
-    variables = {"overlap": "0 seconds", "shop_timezone": "Europe/Berlin"}
+    variables = {"overlap": "0 seconds", "shop_timezone": "Europe/Berlin", "test_steps": True}
 
     def run(*command: str, as_of: datetime = JUNE) -> RunExecutionResult:
         places = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
@@ -52,6 +52,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     """The project as dbt reads it; no database is asked, and every deprecation is an error."""
     home = tmp_path_factory.mktemp("dbt_parse")
     command = ["--quiet", "--warn-error", "parse", "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
+    command += ["--vars", json.dumps({"test_steps": True})]
     result = dbtRunner().invoke([*command, "--target-path", str(home / "target"), "--log-path", str(home / "logs")])
     if result.exception:
         raise result.exception

@@ -1,5 +1,3 @@
-{{ config(materialized='ephemeral') }}
-
 with charges as (
     select * from {{ ref('int_charge_orders') }}
 ),

@@ -1,5 +1,3 @@
-{{ config(materialized='ephemeral') }}
-
 with orders as not materialized (
     select * from {{ ref('fct_orders') }}
     where is_sale

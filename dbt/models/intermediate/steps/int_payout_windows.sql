@@ -1,5 +1,3 @@
-{{ config(materialized='ephemeral') }}
-
 -- Stripe's list does not say which payout a movement went into. An automatic payout empties what is available:
 -- all that has become so since the payout before it.
 with final as (

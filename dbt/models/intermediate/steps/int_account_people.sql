@@ -1,5 +1,3 @@
-{{ config(materialized='ephemeral') }}
-
 with customers as (
     select * from {{ ref('stg_shopify__customers') }}
 ),

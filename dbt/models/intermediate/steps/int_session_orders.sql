@@ -1,5 +1,3 @@
-{{ config(materialized='ephemeral') }}
-
 with sessions as not materialized (
     select * from {{ ref('fct_sessions') }}
 ),

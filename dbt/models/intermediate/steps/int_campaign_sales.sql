@@ -1,5 +1,3 @@
-{{ config(materialized='ephemeral') }}
-
 with attributions as (
     select * from {{ ref('fct_order_attributions') }}
 ),

@@ -1,5 +1,3 @@
-{{ config(materialized='ephemeral') }}
-
 with sales as (
     select
         orders.*,

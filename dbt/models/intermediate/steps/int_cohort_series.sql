@@ -1,5 +1,3 @@
-{{ config(materialized='ephemeral') }}
-
 with cells as (
     select * from {{ ref('int_cohort_months') }}
 ),

@@ -1,5 +1,3 @@
-{{ config(materialized='ephemeral') }}
-
 with products as (
     select * from {{ ref('dim_products') }}
     where not is_deleted and status = 'ACTIVE'
