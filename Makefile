@@ -51,8 +51,8 @@ bench: install-dev ## measure the dbt stage, the syncs, and charges beside dlt, 
 	@$(VENV)/python -m bench versus --write
 
 bench-dbt: install-dev ## dbt's day on a history thirty times as long; builds and dashboard queries of 2 million orders
-	@$(VENV)/python -m bench daily-cost
-	@$(VENV)/python -m bench large-shop
+	@$(VENV)/python -m bench daily-cost --write
+	@$(VENV)/python -m bench large-shop --write
 
 lint: install-dev ## ruff, mypy and sqlfluff
 	$(VENV)/ruff check .

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from bench.machine import Report
+from bench.measure import ROOT
 from settings import friendly_errors
 
 app = typer.Typer(
@@ -16,6 +18,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 GROWTH_ROUNDS = 10
+COMMAND = "python -m bench " + " ".join(sys.argv[1:])
+Write = Annotated[bool, typer.Option("--write", help="Renew the page in docs/, too.")]
 Rounds = Annotated[int, typer.Option(min=1, help="How often everything is measured, in turn.")]
 
 
@@ -45,7 +49,6 @@ def versus(
     ] = False,
 ) -> None:
     """Headwater beside dlt, the Singer pair and plain COPY: the same charges into the same Postgres."""
-    from bench.measure import ROOT
     from bench.page import print_table, write_page
     from bench.raw_growth import MANY, grow
     from bench.versus import MEMORY_SIZES, versus
@@ -55,7 +58,7 @@ def versus(
         results.growth = grow(MANY, GROWTH_ROUNDS)
     print_table(results)
     if write:
-        write_page(results, "python -m bench " + " ".join(sys.argv[1:]), ROOT / "docs")
+        write_page(results, COMMAND, ROOT / "docs")
 
 
 @app.command()
@@ -87,21 +90,23 @@ def daily_cost(
     times: Annotated[int, typer.Option(min=2, help="How much longer the long one is.")] = 30,
     orders: Annotated[int, typer.Option(min=10, help="A day, in both.")] = 100,
     rounds: Rounds = 3,
+    write: Write = False,
 ) -> None:
     """`dbt build` of a day when the shop has a month behind it, and when it has thirty times as much."""
     from bench.daily_cost import measure
 
-    measure(days, times, orders, rounds)
+    _show(measure(days, times, orders, rounds), "benchmarks-daily-cost.md" if write else None)
 
 
 @app.command()
 def large_shop(
     orders: Annotated[int, typer.Option(min=10_000, help="Over a thousand days.")] = 2_000_000,
+    write: Write = False,
 ) -> None:
     """dbt from scratch, dbt of a day, and the dashboard's queries on a shop of millions of orders."""
     from bench.large_shop import measure
 
-    measure(orders)
+    _show(measure(orders), "benchmarks-large-shop.md" if write else None)
 
 
 @app.command()
@@ -121,6 +126,12 @@ def serve(
     from bench.server import serve
 
     serve(records, port)
+
+
+def _show(report: Report, page: str | None) -> None:
+    report.print()
+    if page:
+        report.write(ROOT / "docs" / page, COMMAND)
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ SHOWN = 8
 COLUMNS = ("", "short history, seconds (range)", "long history, seconds (range)", "long to short")
 
 
-def measure(days: int, times: int, orders: int, rounds: int) -> None:
-    """Print the table. Raises HeadwaterError when Postgres or a build fails."""
+def measure(days: int, times: int, orders: int, rounds: int) -> Report:
+    """The table. Raises HeadwaterError when Postgres or a build fails."""
     title = f"A day of {orders} orders on a history of {days} and of {days * times} days, {rounds} rounds"
     report = Report(title, COLUMNS, "Each is the median of the rounds; the range is the least and the most.")
     with tempfile.TemporaryDirectory(prefix="headwater-bench-") as name:
@@ -57,8 +57,12 @@ def measure(days: int, times: int, orders: int, rounds: int) -> None:
         _compare(report, title, *([sum(getattr(run, kind).values()) for run in side] for side in daily))
     for kind, title in (("models", "model"), ("tests", "test")):
         for name in _slowest([getattr(run, kind) for run in long], [getattr(run, kind) for run in short]):
-            _compare(report, f"{title} {name}"[:60], *([getattr(run, kind)[name] for run in side] for side in daily))
-    report.print()
+            _compare(
+                report,
+                f"{title} {name.partition('.')[0]}",
+                *([getattr(run, kind)[name] for run in side] for side in daily),
+            )
+    return report
 
 
 def _open(postgres: EmbeddedPostgres, folder: Path, days: int, orders: int) -> SyntheticShop:

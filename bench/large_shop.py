@@ -33,8 +33,8 @@ BUILD = ("build", "--exclude-resource-type", "test", "--exclude-resource-type", 
 SERVER = {"shared_buffers": "2GB", "work_mem": "64MB", "maintenance_work_mem": "512MB", "max_wal_size": "8GB"}
 
 
-def measure(orders: int) -> None:
-    """Print the table. Raises HeadwaterError when Postgres or a build fails."""
+def measure(orders: int) -> Report:
+    """The table. Raises HeadwaterError when Postgres or a build fails."""
     report = Report(f"A shop of {orders:,} orders in {DAYS:,} days", ("", "seconds"))
     with tempfile.TemporaryDirectory(prefix="headwater-bench-") as name:
         folder = Path(name)
@@ -64,10 +64,10 @@ def measure(orders: int) -> None:
         report.add(title, f"{run.seconds:.1f}")
         report.add("  of it CPU: Postgres, dbt", f"{run.postgres_cpu:.1f}, {run.client_cpu:.1f}")
         for model, seconds in _slowest(run):
-            report.add(f"  {model}", f"{seconds:.1f}")
+            report.add(f"  {model.partition('.')[0]}", f"{seconds:.1f}")
     for panel, milliseconds in list(queries.items())[:SHOWN]:
         report.add(f"query of the panel: {panel}", f"{milliseconds / 1000:.3f}")
-    report.print()
+    return report
 
 
 def _publish(shop: SyntheticShop) -> None:

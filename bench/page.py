@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import sys
 from pathlib import Path
 
-import psutil
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bench.contestants import CONTESTANTS
-from bench.machine import Report, spread
+from bench.machine import Report, machine, spread
 from bench.picture import draw
 from bench.results import Results, limits, reaches, rows
 
@@ -61,7 +58,7 @@ def write_page(results: Results, command: str, docs: Path) -> None:
         stages=results.stages,
         growth=results.growth,
         contestants=[CONTESTANTS[key] for key in CONTESTANTS if key in results.runs],
-        machine=_machine(),
+        machine=machine(),
         postgres=results.postgres,
         load=results.load,
     )
@@ -73,17 +70,3 @@ def write_page(results: Results, command: str, docs: Path) -> None:
 def _said(reach: tuple[str, str, str, bool]) -> str:
     what, wanted, found, reached = reach
     return f"{'reached' if reached else 'NOT reached'}: {what}: {found} (wanted: {wanted})"
-
-
-def _machine() -> str:
-    """The processor, as the kernel calls it, memory, system and Python."""
-    processor = platform.processor() or platform.machine()
-    about = Path("/proc/cpuinfo")
-    if about.exists():
-        names = [line.partition(":")[2].strip() for line in about.read_text().splitlines() if "model name" in line]
-        processor = names[0] if names else processor
-    memory = psutil.virtual_memory().total / 2**30
-    return (
-        f"{os.cpu_count()} cores ({processor}), {memory:.0f} GB, {platform.system()} {platform.release()};"
-        f" Python {platform.python_version()}"
-    )
