@@ -20,12 +20,15 @@ class Report:
     """Collects rows, and prints or writes them with the machine's description. Made before the first measurement."""
 
     def __init__(self, title: str, columns: Sequence[str], *notes: str):
-        self._title, self._columns, self._notes = title, columns, notes
+        self._title, self._columns, self._notes = title, columns, list(notes)
         self._load_before = os.getloadavg()[0]
         self._rows: list[tuple[str, ...]] = []
 
     def add(self, *cells: str) -> None:
         self._rows.append(cells)
+
+    def note(self, text: str) -> None:
+        self._notes.append(text)
 
     def print(self) -> None:
         table = Table(title=self._title, title_justify="left", title_style="bold")
