@@ -9,10 +9,9 @@ from datetime import date
 from decimal import Decimal
 
 from mock_apis.truth.customers import bought_by, month_of
-from mock_apis.truth.email import clicks_before
+from mock_apis.truth.email import clicks_before, clicks_of
 from mock_apis.truth.sale import Sale
-from mock_apis.truth.writing import Row, address, rate, rounded, text
-from mock_apis.world.email_model import EmailEvent
+from mock_apis.truth.writing import Row, rate, rounded, text
 from mock_apis.world.world import World
 
 
@@ -41,13 +40,10 @@ def customer_cohorts_by_product(world: World, sales: list[Sale]) -> list[Row]:
 
 
 def customer_cohorts_by_campaign(world: World, sales: list[Sale]) -> list[Row]:
-    clicks: dict[str, list[EmailEvent]] = defaultdict(list)
-    for event in world.email_events:
-        if event.type == "click":
-            clicks[address(event.email)].append(event)
+    clicks = clicks_of(world)
 
     def campaign(first: Sale) -> Row:
-        touches = clicks_before(first.order, clicks[address(first.order.email)])
+        touches = clicks_before(first.order, clicks)
         if not touches:
             return {"campaign_id": "none", "campaign_name": "none"}
         campaign = world.campaigns[touches[-1].campaign_id]

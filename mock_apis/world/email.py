@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from random import Random
 
 from mock_apis.world.aftermath import Aftermath
 from mock_apis.world.email_model import Campaign, EmailEvent
@@ -27,6 +29,8 @@ class Email:
         self.people = people
         self.aftermath = aftermath
         self.rng = state.random("email")
+        self.second_looks = state.random("second looks")
+        self.opened: dict[str, list[Campaign]] = defaultdict(list)  # by reader, in the order of their delivery
 
     def plan_day(self, start: datetime, end: datetime, number: int) -> None:
         """A campaign every three to four days, prepared in the morning and sent hours later."""
@@ -69,6 +73,7 @@ class Email:
             kind = self.rng.choice(("hard", "soft"))
             self._in(at, 1 / 60, 0.5, self.bounce, campaign, email, kind)
         elif dice < 0.5:
+            self.opened[email].append(campaign)
             for _ in range(self.rng.choices((1, 2, 4), (70, 22, 8))[0]):
                 self._in(at, 0.1, 60, self.open, campaign, email)
             if self.rng.random() < 0.4:
@@ -94,7 +99,17 @@ class Email:
             # Most buy within the five days that count as the campaign's doing; some later.
             late = dice < self.state.scale.click_to_order * 0.12
             days = self.rng.uniform(5.1, 7) if late else 4.9 * self.rng.random() ** 2
-            self.state.schedule(at + timedelta(days=days), self.aftermath.buy, email, campaign.id)
+            buys_at = at + timedelta(days=days)
+            self.state.schedule(buys_at, self.aftermath.buy, email, campaign.id)
+            others = [other for other in self.opened[email] if other is not campaign]
+            if others and self.second_looks.random() < 0.5:
+                between = at + (buys_at - at) * self.second_looks.random()
+                self.state.schedule(between, self.look_again, others[-1], email)
+
+    def look_again(self, at: datetime, campaign: Campaign, email: str) -> None:
+        """Into another mail, before buying: the order's first click and its last are of two campaigns."""
+        url = f"{SITE}/collections/new?utm_campaign={campaign.id}"
+        self._event(at, "click", campaign, email, url=url, rng=self.second_looks)
 
     def unsubscribe(self, at: datetime, campaign: Campaign, email: str) -> None:
         self._event(at, "unsubscribe", campaign, email, url=f"{SITE}/unsubscribe")
@@ -114,9 +129,10 @@ class Email:
         email: str,
         url: str | None = None,
         bounce_type: str | None = None,
+        rng: Random | None = None,
     ) -> None:
         number = self.state.count("email event")
-        written = any_case(self.rng, email)
+        written = any_case(rng or self.rng, email)
         self.state.email_events.append(
             EmailEvent(f"ee_{number:010d}", kind, campaign.id, written, at, url, bounce_type)
         )

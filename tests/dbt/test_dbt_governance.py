@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from quality.expectations import load_expectations
 from warehouse.publish import ABOUT
 
 DASHBOARDS = Path(__file__).resolve().parents[2] / "monitoring" / "grafana" / "dashboards"
+# A column beside a macro or variable of Grafana's: `day between $a and $b`, `day >= $a`, `region in ($regions)`.
+COMPARED = re.compile(r"(?:(\w+)\.)?(\w+)\s+(?:between\s+\$\S+\s+and|[<>=]+|in)\s+[('\s]*\$\S+", re.IGNORECASE)
 MEASURES = ("numeric", "bigint", "integer", "double precision")
 
 
@@ -85,6 +88,14 @@ def test_an_exposure_names_each_dashboard_and_what_it_reads(manifest: Manifest) 
             assert reads <= exposed.get(path.stem, set()), f"{path.name}: exposures.yml must say what it reads"
 
 
+def test_an_index_serves_each_range_of_time_that_a_dashboard_asks_for(marts: list[ModelNode]) -> None:
+    """And each variable, should there be any: a column that is held against what begins with a dollar leads one."""
+    leading = {mart.alias: {index["columns"][0] for index in mart.config.get("indexes") or []} for mart in marts}
+    held = {name for path in DASHBOARDS.glob("*.json") for query in queries(path) for name in held_against(query)}
+    assert {("daily_revenue", "day"), ("email_campaign_performance", "sent_day")} <= held
+    assert [f"{mart}.{column}" for mart, column in sorted(held) if column not in leading[mart]] == []
+
+
 def test_the_delivery_checks_know_the_key_of_every_mart_and_an_index_serves_it(
     marts: list[ModelNode], manifest: Manifest
 ) -> None:
@@ -108,6 +119,19 @@ def test_every_measure_is_described_once_in_the_metric_dictionary(marts: list[Mo
         if str(column.data_type).startswith(MEASURES) and len(column.doc_blocks) != 1
     ]
     assert undescribed == []
+
+
+def queries(dashboard: Path) -> list[str]:
+    panels = json.loads(dashboard.read_text(encoding="utf-8"))["panels"]
+    return [target["rawSql"] for panel in panels for target in panel.get("targets", []) if "rawSql" in target]
+
+
+def held_against(query: str) -> set[tuple[str, str]]:
+    """(mart, column) of each column that a query compares with the dashboard's range of time or a variable."""
+    sources = re.findall(r"\b(?:from|join)\s+marts\.(\w+)(?:\s+as\s+(\w+))?", query)
+    named = {alias or mart: mart for mart, alias in sources}
+    assert "$" not in COMPARED.sub("", query), f"a comparison that this test cannot read: {query}"
+    return {(named[alias] if alias else sources[0][0], column) for alias, column in COMPARED.findall(query)}
 
 
 def unique_key(model: ModelNode, manifest: Manifest) -> set[str]:

@@ -5,6 +5,7 @@ A new mart joins by its function in mock_apis/truth and its line in MARTS there;
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -19,6 +20,11 @@ from mock_apis.truth import MARTS, truth
 from tests.against_truth import differences
 
 DAYS = 10
+COLUMNS = """
+select table_schema, table_name, array_agg(column_name::text order by column_name)
+from information_schema.columns
+where table_schema in ('staging', 'intermediate') and not starts_with(column_name, '_') group by 1, 2
+"""
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +37,23 @@ def shop(
 
 def wrong(shop: PretendShop) -> list[str]:
     return differences(shop.warehouse, "marts_candidate", truth(shop.ref.world)["marts"])
+
+
+def beneath(shop: PretendShop) -> dict[str, Counter[str]]:
+    """The rows of every table below the marts, without the columns that tell of runs."""
+    found = {}
+    with psycopg.connect(shop.warehouse) as connection:
+        for schema, table, names in connection.execute(COLUMNS).fetchall():
+            columns = sql.SQL(", ").join(map(sql.Identifier, names))
+            query = sql.SQL("select row({})::text from {}").format(columns, sql.Identifier(schema, table))
+            found[table] = Counter(row for (row,) in connection.execute(query))
+    return found
+
+
+def apart(daily: Counter[str], scratch: Counter[str]) -> list[str]:
+    return [f"only day by day: {row}" for row in daily - scratch] + [
+        f"only from scratch: {row}" for row in scratch - daily
+    ]
 
 
 def test_every_mart_has_a_truth_and_the_other_way_round(manifest: Manifest) -> None:
@@ -61,5 +84,9 @@ def test_ten_days_one_by_one_and_from_scratch(shop: PretendShop, run_dbt: Callab
         shop.next_day()
         run_dbt("build" if day == DAYS else "run", as_of=shop.ref.world.now)
         assert wrong(shop) == [], f"day {day}"
+    daily = beneath(shop)
     run_dbt("run", "--full-refresh", as_of=shop.ref.world.now)
     assert wrong(shop) == []
+    scratch = beneath(shop)
+    assert daily.keys() == scratch.keys() and daily["fct_orders"]
+    assert {table: differing for table in daily if (differing := apart(daily[table], scratch[table]))} == {}

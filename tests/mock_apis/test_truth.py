@@ -244,6 +244,8 @@ def test_the_last_click_within_five_days_gets_the_order(world: World) -> None:
         event(8, "click", "a", 5),  # to the second five days before the order
         event(9, "click", "b", 4),
         event(10, "click", "c", 11),
+        event(11, "click", "c", 9, "eve+news@example.com"),
+        event(12, "click", "b", 7, "Eve@example.com"),
     ]
     found = marts(
         world,
@@ -254,8 +256,20 @@ def test_the_last_click_within_five_days_gets_the_order(world: World) -> None:
     assert (a["sent"], a["bounced"], a["delivered"], a["opened"], a["clicked"]) == (3, 1, 2, 1, 1)
     assert (a["open_rate"], a["orders"], a["attributed_net_sales"]) == ("0.5000", 1, "10.00")
     assert (a["conversion_rate"], a["cost"], a["return_on_investment"]) == ("0.5000", "6.00", "0.6667")
-    assert (b["orders"], c["orders"]) == (0, 0)
-    assert (c["delivered"], c["open_rate"], c["return_on_investment"]) == (0, None, "-1.0000")
+    # Eve's clicks lead to one mailbox: c gets her order, b began it.
+    assert [(row["orders"], row["first_touch_orders"]) for row in (a, b, c)] == [(1, 1), (0, 1), (1, 0)]
+    assert [row["first_touch_net_sales"] for row in (a, b, c)] == ["10.00", "10.00", "0.00"]
+    assert (b["delivered"], b["open_rate"], b["return_on_investment"]) == (0, None, "-1.0000")
+
+
+def test_a_grown_world_tells_the_first_click_from_the_last() -> None:
+    """The one that the marts are held against: without such orders either could stand for the other unseen."""
+    world = World(7, "tiny", date(2026, 3, 24))
+    world.advance(11)
+    campaigns = truth(world)["marts"]["email_campaign_performance"]
+    assert any(row["orders"] > row["first_touch_orders"] for row in campaigns)
+    assert any(row["orders"] < row["first_touch_orders"] for row in campaigns)
+    assert sum(row["orders"] for row in campaigns) == sum(row["first_touch_orders"] for row in campaigns)
 
 
 def test_the_marts_of_a_grown_world_agree_with_each_other() -> None:

@@ -1,5 +1,5 @@
 {{ config(unique_key='event_id', indexes=[
-    {'columns': ['event_id'], 'unique': true}, {'columns': ['email', 'occurred_at']}, {'columns': ['campaign_id']},
+    {'columns': ['event_id'], 'unique': true}, {'columns': ['mailbox_key', 'occurred_at']}, {'columns': ['campaign_id']},
     {'columns': ['_built_at']}
 ]) }}
 
@@ -13,8 +13,9 @@ final as (
         event_id,
         event_type,
         campaign_id,
+        {{ ever('_campaign_ids', now='array[events.campaign_id]', rows='events', key='event_id') }} as _campaign_ids,
         email,
-        md5(email) as email_key,
+        {{ mailbox_key('email') }} as mailbox_key,
         occurred_at,
         {{ shop_day('occurred_at') }} as event_day,
         url,

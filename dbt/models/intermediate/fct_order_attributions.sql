@@ -1,6 +1,7 @@
 {{ config(unique_key='order_id', indexes=[
-    {'columns': ['order_id'], 'unique': true}, {'columns': ['campaign_id']}, {'columns': ['_built_at']}
-], post_hook="{{ remove_placeholders('campaign_id') }}") }}
+    {'columns': ['order_id'], 'unique': true}, {'columns': ['event_id']}, {'columns': ['first_event_id']},
+    {'columns': ['_built_at']}
+]) }}
 
 {% set attribution_window = "interval '" ~ var('attribution_window_days') * 24 ~ " hours'" %}
 
@@ -18,17 +19,25 @@ clicks as not materialized (
         and not is_deleted
 ),
 
--- A changed order, or one that a click was learnt of only now.
+-- A changed order, one that a changed click may lead to now, and one that it was the last or the first click of.
 changed as (
     select order_id from orders {{ where_changed() }}
+    {% if is_incremental() %}
     union distinct
     select orders.order_id
-    from (select * from clicks {{ where_changed() }}) as new_clicks
+    from (select * from clicks {{ where_changed() }}) as news
     inner join orders
         on
-            new_clicks.email = orders.email
-            and new_clicks.occurred_at <= orders.processed_at
-            and new_clicks.occurred_at + {{ attribution_window }} >= orders.processed_at
+            news.mailbox_key = orders.mailbox_key
+            and news.occurred_at <= orders.processed_at
+            and news.occurred_at + {{ attribution_window }} >= orders.processed_at
+    {% for touch in ['event_id', 'first_event_id'] %}
+    union distinct
+    select known.order_id
+    from (select * from {{ ref('fct_email_events') }} {{ where_changed() }}) as news
+    inner join {{ this }} as known on news.event_id = known.{{ touch }}
+    {% endfor %}
+    {% endif %}
 ),
 
 final as (
@@ -44,7 +53,7 @@ final as (
     inner join changed on orders.order_id = changed.order_id
     left join clicks
         on
-            orders.email = clicks.email
+            orders.mailbox_key = clicks.mailbox_key
             and orders.processed_at >= clicks.occurred_at
             and clicks.occurred_at >= orders.processed_at - {{ attribution_window }}
     window

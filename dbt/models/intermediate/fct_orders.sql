@@ -1,5 +1,5 @@
 {{ config(unique_key='order_id', indexes=[
-    {'columns': ['order_id'], 'unique': true}, {'columns': ['buyer_key']}, {'columns': ['email', 'processed_at']},
+    {'columns': ['order_id'], 'unique': true}, {'columns': ['buyer_key']}, {'columns': ['mailbox_key', 'processed_at']},
     {'columns': ['order_day']}, {'columns': ['_built_at']}
 ]) }}
 

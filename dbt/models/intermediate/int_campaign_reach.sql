@@ -1,9 +1,10 @@
 {{ config(unique_key='campaign_id', indexes=[
     {'columns': ['campaign_id'], 'unique': true}, {'columns': ['_built_at']}
-]) }}
+], post_hook="{{ remove_placeholders('first_event_day') }}") }}
 
 {% set changed_campaigns %}
-    select distinct campaign_id from {{ ref('fct_email_events') }} {{ where_changed() }}
+    select distinct {{ each_of('_campaign_ids', 'text') }} as campaign_id
+    from {{ ref('fct_email_events') }} {{ where_changed() }}
 {% endset %}
 
 with changed as (
@@ -21,6 +22,7 @@ events as (
 final as (
     select
         changed.campaign_id,
+        min(events.event_day) as first_event_day,
         count(distinct events.email) filter (where events.event_type = 'sent') as sent,
         count(distinct events.email) filter (where events.event_type = 'bounce') as bounced,
         count(distinct events.email) filter (where events.event_type = 'open') as opened,
@@ -29,7 +31,6 @@ final as (
         current_timestamp as _built_at
     from changed
     left join events on changed.campaign_id = events.campaign_id
-    where changed.campaign_id is not null
     group by changed.campaign_id
 )
 

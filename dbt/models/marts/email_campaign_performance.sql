@@ -1,4 +1,4 @@
-{{ config(indexes=[{'columns': ['campaign_id']}]) }}
+{{ config(indexes=[{'columns': ['campaign_id']}, {'columns': ['sent_day']}]) }}
 
 with campaigns as (
     select * from {{ ref('dim_campaigns') }}
@@ -12,9 +12,13 @@ sales as (
     select * from {{ ref('int_campaign_sales') }}
 ),
 
+-- Some have events and are not on the platform's list: what they sold must not be lost.
 united as (
     select
-        campaigns.*,
+        coalesce(campaigns.campaign_id, reach.campaign_id) as campaign_id,
+        coalesce(campaigns.campaign_name, 'unknown') as campaign_name,
+        coalesce(campaigns.sent_day, reach.first_event_day) as sent_day,
+        campaigns.cost_minor,
         coalesce(reach.sent, 0) as sent,
         coalesce(reach.bounced, 0) as bounced,
         coalesce(reach.sent - reach.bounced, 0) as delivered,
@@ -27,8 +31,8 @@ united as (
         coalesce(sales.first_touch_orders, 0) as first_touch_orders,
         coalesce(sales.first_touch_net_sales_minor, 0) as first_touch_net_minor
     from campaigns
-    left join reach on campaigns.campaign_id = reach.campaign_id
-    left join sales on campaigns.campaign_id = sales.campaign_id
+    full join reach on campaigns.campaign_id = reach.campaign_id
+    left join sales on coalesce(campaigns.campaign_id, reach.campaign_id) = sales.campaign_id
 ),
 
 final as (

@@ -1,5 +1,6 @@
 with attributions as (
     select * from {{ ref('fct_order_attributions') }}
+    where event_id is not null
 ),
 
 orders as (
@@ -25,7 +26,7 @@ final as (
     select
         touches.campaign_id,
         count(*) filter (where touches.is_last) as orders,
-        count(distinct orders.email) filter (where touches.is_last) as converted,
+        count(distinct orders.mailbox_key) filter (where touches.is_last) as converted,
         coalesce(sum(orders.net_sales_minor) filter (where touches.is_last), 0) as net_sales_minor,
         count(*) filter (where not touches.is_last) as first_touch_orders,
         coalesce(sum(orders.net_sales_minor) filter (where not touches.is_last), 0) as first_touch_net_sales_minor

@@ -2,7 +2,9 @@ with attributed as (
     select count(*) as orders
     from {{ ref('fct_order_attributions') }} as attributions
     inner join {{ ref('fct_orders') }} as orders on attributions.order_id = orders.order_id
-    where orders.is_sale
+    where
+        orders.is_sale
+        and attributions.event_id is not null
 ),
 
 credited as (
@@ -20,8 +22,8 @@ final as (
     from attributed
     cross join credited
     where
-        credited.by_last_touch > attributed.orders
-        or credited.by_first_touch > attributed.orders
+        credited.by_last_touch != attributed.orders
+        or credited.by_first_touch != attributed.orders
 )
 
 select * from final
