@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
@@ -122,11 +123,10 @@ def rfm_segment(orders: int, recency: int, frequency: int, money: int) -> str:
 
 
 def fifths(keys: Iterable[str], value: Callable[[str], Any]) -> dict[str, int]:
-    """1 for the lowest fifth of the keys to 5 for the highest; the lower fifths take what cannot be shared out."""
-    ordered = sorted(keys, key=lambda key: (value(key), key))
-    size, left = divmod(len(ordered), 5)
-    scores = [score for score in range(1, 6) for _ in range(size + (score <= left))]
-    return dict(zip(ordered, scores, strict=True))
+    """1, and 1 more for each whole fifth of the keys whose value is lower."""
+    values = {key: value(key) for key in keys}
+    ordered = sorted(values.values())
+    return {key: 1 + 5 * bisect_left(ordered, own) // len(ordered) for key, own in values.items()}
 
 
 def bought_by(world: World, sales: list[Sale]) -> dict[str, list[Sale]]:

@@ -15,7 +15,7 @@ MOST_ACCOUNTS = 5  # a mailbox with more is no person's
 def persons(world: World) -> dict[str, str]:
     """{buyer: person} of each account and each guest with an order; a buyer is what `buyer_of` says.
 
-    A person is named by the oldest account, or is a guest.
+    A person is named by the oldest account, or as a guest by the first order.
     """
     orders = sorted(world.orders.values(), key=lambda order: order.processed_at)
     has = {order.customer_id: mailbox(order.email) for order in orders if order.customer_id is not None}
@@ -33,10 +33,10 @@ def persons(world: World) -> dict[str, str]:
     for order in orders:
         if order.customer_id is not None:
             once[mailbox(order.email)].add(found[str(order.customer_id)])
-    for order in orders:
+    for order in sorted(orders, key=lambda order: order.id, reverse=True):
         if order.customer_id is None:
             owners = now.get(mailbox(order.email)) or once.get(mailbox(order.email)) or set()
-            found[buyer_of(order)] = next(iter(owners)) if len(owners) == 1 else buyer_of(order)
+            found[buyer_of(order)] = next(iter(owners)) if len(owners) == 1 else f"guest:{order.id}"
     return found
 
 

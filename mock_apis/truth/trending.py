@@ -33,8 +33,9 @@ def trending_products(world: World, sales: list[Sale]) -> list[Row]:
         recent = sum(actions[product_id][day] for day in days[:7])
         past = sum(actions[product_id][day] for day in days[7:])
         there = min(28, (days[6] - local_day(world, product.created_at)).days)
-        if there >= 7 and recent >= MINIMUM_ACTIVITY:
-            score = rate(recent * there, max(past, 1) * 7)
+        score = rate(recent * there, max(past, 1) * 7)
+        on_sale = product.status == "ACTIVE"  # and has been since it was made: here nothing comes back
+        if on_sale and there >= 7 and recent >= MINIMUM_ACTIVITY and Fraction(str(score)) > 1:
             row: Row = {
                 "product_id": product_id,
                 "title": product.title,

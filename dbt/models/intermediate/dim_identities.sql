@@ -50,7 +50,7 @@ buyers as (
     union all
     select
         used.buyer_key,
-        coalesce(owners.customer_key, used.buyer_key) as customer_key,
+        coalesce(owners.customer_key, used.guest_key, used.buyer_key) as customer_key,
         0 as accounts
     from used
     left join owners on used.mailbox_key = owners.mailbox_key

@@ -4,10 +4,11 @@
 
 with products as (
     select
-        *,
-        least(28, {{ today }} - 7 - {{ shop_day('created_at') }}) as days_before
-    from {{ ref('dim_products') }}
-    where not is_deleted
+        products.*,
+        on_sale.days_before
+    from {{ ref('dim_products') }} as products
+    inner join {{ ref('int_days_on_sale') }} as on_sale on products.product_id = on_sale.product_id
+    where not products.is_deleted
 ),
 
 activity as (
@@ -63,6 +64,7 @@ final as (
         trend_score,
         row_number() over (order by trend_score desc, recent_actions desc, product_id asc) as trend_rank
     from scored
+    where trend_score > 1
 )
 
 select * from final

@@ -32,9 +32,9 @@ final as (
             {{ rate('last_order_day - first_order_day', 'orders - 1') }},
             {{ rate('sum(last_order_day - first_order_day) over ()', 'sum(orders - 1) over ()') }}
         ))::numeric(18, 4) as usual_gap_days,
-        ntile(5) over (order by last_order_day asc, customer_key asc) as recency_score,
-        ntile(5) over (order by orders asc, customer_key asc) as frequency_score,
-        ntile(5) over (order by net_minor asc, customer_key asc) as monetary_score
+        (1 + 5 * (rank() over (order by last_order_day asc) - 1) / count(*) over ())::integer as recency_score,
+        (1 + 5 * (rank() over (order by orders asc) - 1) / count(*) over ())::integer as frequency_score,
+        (1 + 5 * (rank() over (order by net_minor asc) - 1) / count(*) over ())::integer as monetary_score
     from customers
 )
 
