@@ -14,6 +14,7 @@ from mock_apis.truth.cohorts import customer_cohorts, customer_cohorts_by_campai
 from mock_apis.truth.customers import customer_lifetime_value, customer_segments, monthly_customer_metrics
 from mock_apis.truth.email import email_campaign_performance
 from mock_apis.truth.lifetime_value import lifetime_value_backtest
+from mock_apis.truth.loyalty import loyalty_tiers
 from mock_apis.truth.money import payout_reconciliation
 from mock_apis.truth.payments import payments_reconciliation
 from mock_apis.truth.products import product_performance
@@ -35,6 +36,7 @@ MARTS: dict[str, Callable[[World, list[Sale]], list[Row]]] = {
     "customer_cohorts": customer_cohorts,
     "customer_cohorts_by_product": customer_cohorts_by_product,
     "customer_cohorts_by_campaign": customer_cohorts_by_campaign,
+    "loyalty_tiers": loyalty_tiers,
     "product_performance": product_performance,
     "email_campaign_performance": email_campaign_performance,
     "payments_reconciliation": payments_reconciliation,

@@ -85,10 +85,11 @@ def pretend_shop(postgres: EmbeddedPostgres, warehouse: str, home: Path) -> Iter
 
 
 def _impatient_pipeline(home: Path) -> str:
-    """The path of pipeline.yml as it is, but for the seconds that a file must stand still."""
+    """The path of pipeline.yml as it is, but for the seconds that a file must stand still, and that a sweep waits."""
     settings = yaml.safe_load((ROOT / "pipeline.yml").read_text())
     for source in ("email", "uploads"):
         settings["sources"][source].setdefault("options", {})["settle_seconds"] = 0.01
+    settings["sources"]["app"]["options"]["sweep"] = "1s"
     path = home / "pipeline.yml"
     path.write_text(yaml.safe_dump(settings))
     return str(path)

@@ -68,7 +68,10 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     # A source that is down is given up after two tries, so that the test of it is quick.
     settings = (ROOT / "pipeline.yml").read_text()
     impatient = home / "pipeline.yml"
-    impatient.write_text(settings.replace("\n    streams:", "\n    http: { attempts: 2 }\n    streams:"))
+    settings = settings.replace("\n    streams:", "\n    http: { attempts: 2 }\n    streams:")
+    # The truth knows at once what was deleted in the app's tables.
+    assert "sweep: 24h" in settings
+    impatient.write_text(settings.replace("sweep: 24h", "sweep: 1s"))
     extra = {"HEADWATER_PIPELINE": str(impatient)}
     with Stack(home / "stack", size="tiny", seed=seed, durable=False, extra_env=extra) as stack:
         yield Platform(stack, impatient)
