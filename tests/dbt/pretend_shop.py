@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,6 +44,10 @@ class PretendShop:
 
     def next_day(self) -> None:
         self.ref.advance()
+        # A window ends with a whole second: what the app has just written would else be the next run's.
+        written = int(time.time())
+        while int(time.time()) == written:
+            time.sleep(0.02)
         self.load()
 
 
