@@ -37,6 +37,10 @@ class PretendShop:
     warehouse: str
 
     def load(self) -> None:
+        # A window ends with a whole second: what the app has just written would else be the next run's.
+        written = int(time.time())
+        while int(time.time()) == written:
+            time.sleep(0.02)
         for source in SOURCES:
             for result in sync(source, url=self.warehouse):
                 assert result.error is None, f"{source}.{result.stream}: {result.error}"
@@ -44,10 +48,6 @@ class PretendShop:
 
     def next_day(self) -> None:
         self.ref.advance()
-        # A window ends with a whole second: what the app has just written would else be the next run's.
-        written = int(time.time())
-        while int(time.time()) == written:
-            time.sleep(0.02)
         self.load()
 
 
