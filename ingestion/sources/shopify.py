@@ -13,7 +13,7 @@ What cannot be known: versions between two runs, of which only the last is read,
 second came.
 
 A backfill asks for what was created in a range, by bulk operations (ingestion/shopify_bulk.py), of which Shopify runs
-five of an app at once. They cannot bring the lines of refunds: each order that has one costs a query more.
+five of an app at once. They cannot bring the parts of refunds: each order that has one costs a query more.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import ClassVar
 
 import msgspec
 
-from ingestion.cut import at, elements, members
+from ingestion.cut import at, elements
 from ingestion.shopify_api import Queries, ShopifyApi
 from ingestion.shopify_bulk_file import Shape
 from ingestion.shopify_stream import MOST_OF_A_LIST, Connection, ShopifyStream, replaced
@@ -33,10 +33,23 @@ from settings import HeadwaterError
 QUERIES = Queries(Path(__file__).with_suffix(".graphql"))
 REFUNDS_IN_A_PAGE = QUERIES.size("Orders", "refunds")  # these two have no pages: one that is full may have more
 TRANSACTIONS_IN_A_PAGE = QUERIES.size("Orders", "transactions")
+REFUND_PARTS = {
+    "refundLineItems": "RefundLinesOf",
+    "refundShippingLines": "RefundShippingLinesOf",
+    "orderAdjustments": "OrderAdjustmentsOf",
+}
 
 
 class _Refund(msgspec.Struct, rename="camel"):
+    id: str
     refund_line_items: Connection
+    refund_shipping_lines: Connection
+    order_adjustments: Connection
+
+    def cut_short(self) -> list[str]:
+        """The parts of which there are more."""
+        parts = (self.refund_line_items, self.refund_shipping_lines, self.order_adjustments)
+        return [name for name, part in zip(REFUND_PARTS, parts, strict=True) if part.page_info.has_next_page]
 
 
 class _Order(msgspec.Struct, rename="camel"):
@@ -85,23 +98,19 @@ class Orders(ShopifyStream):
         refunds = at(node, "refunds")
         if len(order.refunds) >= REFUNDS_IN_A_PAGE:
             changed["refunds"] = refunds = self.all_of("RefundsOf", "refunds", order.id)
-        if any(
-            each.refund_line_items.page_info.has_next_page for each in msgspec.json.decode(refunds, type=list[_Refund])
-        ):
+        if any(each.cut_short() for each in msgspec.json.decode(refunds, type=list[_Refund])):
             changed["refunds"] = b"[" + b",".join(self._whole_refund(each) for each in elements(refunds)) + b"]"
         if len(order.transactions) >= TRANSACTIONS_IN_A_PAGE:
             changed["transactions"] = self.all_of("TransactionsOf", "transactions", order.id)
         return replaced(node, changed) if changed else node
 
     def _whole_refund(self, refund: bytes) -> bytes:
-        fields = members(refund)
-        if not msgspec.json.decode(fields["refundLineItems"], type=Connection).page_info.has_next_page:
-            return refund
-        lines = self.whole("RefundLinesOf", "refundLineItems", msgspec.json.decode(fields["id"], type=str))
-        return replaced(refund, {"refundLineItems": lines})
+        found = msgspec.json.decode(refund, type=_Refund)
+        parts = {name: self.whole(REFUND_PARTS[name], name, found.id) for name in found.cut_short()}
+        return replaced(refund, parts) if parts else refund
 
     def filled(self, node: bytes) -> bytes:
-        """With its refunds: their lines are a connection within a list, which a bulk query may not ask for."""
+        """With its refunds: their parts are connections within a list, which a bulk query may not ask for."""
         try:
             order = msgspec.json.decode(node, type=_InBulk)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -8,7 +8,19 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mock_apis.shopify.connections import Key, Ordered, in_order
-from mock_apis.world.shop_model import Customer, Line, Money, Order, Product, Refund, RefundLine, Transaction, Variant
+from mock_apis.world.shop_model import (
+    Customer,
+    Line,
+    Money,
+    Order,
+    OrderAdjustment,
+    Product,
+    Refund,
+    RefundLine,
+    RefundShippingLine,
+    Transaction,
+    Variant,
+)
 
 if TYPE_CHECKING:
     from mock_apis.shopify.bulk import BulkOperations
@@ -38,6 +50,18 @@ class RefundNode:
 @dataclass(slots=True)
 class RefundLineNode:
     refund_line: RefundLine
+    order: Order
+
+
+@dataclass(slots=True)
+class RefundShippingLineNode:
+    part: RefundShippingLine
+    order: Order
+
+
+@dataclass(slots=True)
+class AdjustmentNode:
+    adjustment: OrderAdjustment
     order: Order
 
 
@@ -139,7 +163,7 @@ class Graph:
             case "InventoryItem":
                 variant = self.variants.get(number)
                 return InventoryNode(variant.variant, variant.product) if variant else None
-            case "LineItem" | "Refund" | "OrderTransaction":
+            case "LineItem" | "Refund" | "RefundShippingLine" | "OrderAdjustment" | "OrderTransaction":
                 return next((found for found in self._children(kind) if found[0] == number), (0, None))[1]
             case _:
                 return None
@@ -150,5 +174,11 @@ class Graph:
                 yield from ((each.id, LineNode(each, order)) for each in order.lines)
             elif kind == "Refund":
                 yield from ((each.id, RefundNode(each, order)) for each in order.refunds)
+            elif kind == "RefundShippingLine":
+                parts = (each for refund in order.refunds for each in refund.shipping_lines)
+                yield from ((each.id, RefundShippingLineNode(each, order)) for each in parts)
+            elif kind == "OrderAdjustment":
+                adjustments = (each for refund in order.refunds for each in refund.adjustments)
+                yield from ((each.id, AdjustmentNode(each, order)) for each in adjustments)
             else:
                 yield from ((each.id, TransactionNode(each, order)) for each in order.transactions)

@@ -6,10 +6,12 @@ from mock_apis.shopify import totals
 from mock_apis.shopify.fields import Resolver, bag, constant, cut, identified, of, page, plain, when
 from mock_apis.shopify.nodes import (
     AddressNode,
+    AdjustmentNode,
     Graph,
     LineNode,
     RefundLineNode,
     RefundNode,
+    RefundShippingLineNode,
     ShippingNode,
     TaxNode,
     TransactionNode,
@@ -151,6 +153,28 @@ ORDER_PARTS: dict[str, dict[str, Resolver]] = {
             lambda child: child.refund_line.id,
             args,
         ),
+        "refundShippingLines": lambda node, _info, **args: page(
+            [RefundShippingLineNode(each, node.order) for each in node.refund.shipping_lines],
+            lambda child: child.part.id,
+            args,
+        ),
+        "orderAdjustments": lambda node, _info, **args: page(
+            [AdjustmentNode(each, node.order) for each in node.refund.adjustments],
+            lambda child: child.adjustment.id,
+            args,
+        ),
+    },
+    "RefundShippingLine": {
+        "id": of(lambda node: gid("RefundShippingLine", node.part.id)),
+        "shippingLine": of(lambda node: ShippingNode(node.order)),
+        "subtotalAmountSet": bag(lambda node: node.part.subtotal),
+        "taxAmountSet": bag(lambda node: node.part.tax),
+    },
+    "OrderAdjustment": {
+        "id": of(lambda node: gid("OrderAdjustment", node.adjustment.id)),
+        "reason": plain("adjustment.reason"),
+        "amountSet": bag(lambda node: node.adjustment.amount),
+        "taxAmountSet": bag(lambda node: totals.zero(node.order)),
     },
     "RefundLineItem": {
         "id": of(lambda node: gid("RefundLineItem", node.refund_line.id)),
@@ -187,7 +211,7 @@ ORDER_PARTS: dict[str, dict[str, Resolver]] = {
         "discountAllocations": constant([]),
         "originalPriceSet": bag(lambda node: node.order.shipping),
         "discountedPriceSet": bag(lambda node: node.order.shipping),
-        "currentDiscountedPriceSet": bag(lambda node: node.order.shipping),
+        "currentDiscountedPriceSet": bag(lambda node: node.order.shipping - node.order.shipping_refunded),
         "taxLines": of(shipping_tax),
     },
     "TaxLine": {

@@ -11,7 +11,15 @@ from graphql import GraphQLEnumType, GraphQLInterfaceType, GraphQLObjectType, Gr
 from mock_apis.shopify.bulk import BULK_MUTATION, BULK_OPERATION, BULK_QUERY, BulkOperation
 from mock_apis.shopify.customers import CUSTOMER
 from mock_apis.shopify.fields import Resolver, key, of
-from mock_apis.shopify.nodes import InventoryNode, LineNode, RefundNode, TransactionNode, VariantNode
+from mock_apis.shopify.nodes import (
+    AdjustmentNode,
+    InventoryNode,
+    LineNode,
+    RefundNode,
+    RefundShippingLineNode,
+    TransactionNode,
+    VariantNode,
+)
 from mock_apis.shopify.orders import ORDER, ORDER_PARTS, error_code
 from mock_apis.shopify.products import PRODUCT, SHOP
 from mock_apis.shopify.queries import QUERY, orders_of
@@ -26,6 +34,8 @@ TYPE_OF: dict[type, str] = {
     InventoryNode: "InventoryItem",
     LineNode: "LineItem",
     RefundNode: "Refund",
+    RefundShippingLineNode: "RefundShippingLine",
+    AdjustmentNode: "OrderAdjustment",
     TransactionNode: "OrderTransaction",
     BulkOperation: "BulkOperation",
 }

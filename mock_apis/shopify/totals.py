@@ -41,11 +41,11 @@ def current_subtotal(order: Order) -> Money:
 
 def current_tax(order: Order) -> Money:
     returned = (line.tax for refund in order.refunds for line in refund.lines)
-    return tax(order) - sum(returned, zero(order))
+    return tax(order) - sum(returned, zero(order)) - order.shipping_tax_refunded
 
 
 def current_total(order: Order) -> Money:
-    before_tax = current_subtotal(order) + order.shipping
+    before_tax = current_subtotal(order) + order.shipping - order.shipping_refunded
     return before_tax if order.taxes_included else before_tax + current_tax(order)
 
 
@@ -62,8 +62,9 @@ def net_payment(order: Order) -> Money:
 
 
 def outstanding(order: Order) -> Money:
-    """What the buyer still owes: nothing once the order is cancelled."""
-    owed = current_total(order) - net_payment(order)
+    """What the buyer still owes: nothing once the order is cancelled, nor what was given out of goodwill."""
+    given = (each.amount for refund in order.refunds for each in refund.adjustments)
+    owed = current_total(order) + sum(given, zero(order)) - net_payment(order)
     return owed if order.cancelled_at is None and owed.shop > 0 else zero(order)
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 
 from mock_apis.truth.identity import buyer_of, persons
 from mock_apis.truth.past import is_subscribed
-from mock_apis.truth.sale import Amounts, Sale, region_of
+from mock_apis.truth.sale import Amounts, Return, Sale, region_of
 from mock_apis.truth.writing import Row, average, local_day, median, sums, text
 from mock_apis.world.money import divide
+from mock_apis.world.shop_model import Line
 from mock_apis.world.world import World
 
 
@@ -23,6 +23,7 @@ class Cell:
     worth: list[int] = field(default_factory=list)
     taxes: int = 0
     shipping: int = 0
+    adjustments: int = 0
     amounts: Amounts = field(default_factory=Amounts)
 
     def sell(self, order_id: int, amounts: Amounts, taxes: int, shipping: int) -> None:
@@ -32,6 +33,15 @@ class Cell:
         self.taxes += taxes
         self.shipping += shipping
 
+    def take_back(self, back: Return) -> None:
+        self.amounts.returns += back.amount
+        self.taxes -= back.tax
+
+    def give_back(self, shipping: int, shipping_tax: int, adjustments: int) -> None:
+        self.shipping -= shipping
+        self.taxes -= shipping_tax
+        self.adjustments += adjustments
+
     def row(self) -> Row:
         return {
             "orders": len(self.orders),
@@ -39,7 +49,8 @@ class Cell:
             **sums(self.amounts),
             "taxes": text(self.taxes),
             "shipping": text(self.shipping),
-            "total_sales": text(self.amounts.net + self.taxes + self.shipping),
+            "adjustments": text(self.adjustments),
+            "total_sales": text(self.amounts.net + self.taxes + self.shipping + self.adjustments),
         }
 
 
@@ -51,7 +62,10 @@ def daily_sales_by_region(world: World, sales: list[Sale]) -> list[Row]:
         cells[key].sell(sale.order.id, sale.total, sale.taxes, sale.shipping)
         subscribers[key] += is_subscribed(world, sale.order)
         for back in sale.returned:
-            cells[local_day(world, back.at), key[1]].amounts.returns += back.amount
+            cells[local_day(world, back.at), key[1]].take_back(back)
+        for given in sale.given_back:
+            if any(given[1:]):
+                cells[local_day(world, given.at), key[1]].give_back(*given[1:])
     return [
         {
             "day": day.isoformat(),
@@ -74,10 +88,16 @@ def daily_revenue(world: World, sales: list[Sale]) -> list[Row]:
         where = region_of(order.country_code), "new" if order.id in first else "returning"
         day = local_day(world, order.processed_at)
         product = {line.id: str(line.product_id or "unknown") for line in order.lines}
-        for line_id, taxes, shipping in shares(sale):
-            cells[day, product[line_id], *where].sell(order.id, sale.lines[line_id], taxes, shipping)
+        for line in order.lines:
+            taxes = line.tax.shop + share(sale, line, order.shipping_tax.shop)
+            shipping = share(sale, line, sale.shipping)
+            cells[day, product[line.id], *where].sell(order.id, sale.lines[line.id], taxes, shipping)
         for back in sale.returned:
-            cells[local_day(world, back.at), product[back.line_id], *where].amounts.returns += back.amount
+            cells[local_day(world, back.at), product[back.line_id], *where].take_back(back)
+        for given in sale.given_back:
+            for line in order.lines if any(given[1:]) else ():
+                cell = cells[local_day(world, given.at), product[line.id], *where]
+                cell.give_back(*(share(sale, line, amount) for amount in given[1:]))
     return [
         {
             "day": day.isoformat(),
@@ -100,20 +120,16 @@ def first_sales(world: World, sales: list[Sale]) -> set[int]:
     return {sale.order.id for sale in first.values()}
 
 
-def shares(sale: Sale) -> Iterator[tuple[int, int, int]]:
-    """(line id, taxes, shipping) of each line: its own taxes, and its part of the shipping and of the taxes on it.
+def share(sale: Sale, line: Line, amount: int) -> int:
+    """The line's part of what the order as a whole has, by what its lines were worth after discounts.
 
-    Shared by what the lines were worth after discounts; each gets what is due up to it less what was given before.
+    Each line gets what is due up to it less what was given before.
     """
-    lines = sorted(sale.order.lines, key=lambda line: str(line.id))
-    worth = {line.id: sale.lines[line.id].gross - sale.lines[line.id].discounts for line in lines}
+    lines = sorted(sale.order.lines, key=lambda each: str(each.id))
+    worth = {each.id: sale.lines[each.id].gross - sale.lines[each.id].discounts for each in lines}
     if not sum(worth.values()):
         worth = dict.fromkeys(worth, 1)
-    whole, upto = sum(worth.values()), 0
-    for line in lines:
-        before, upto = upto, upto + worth[line.id]
-        taxes, shipping = (
-            divide(amount * upto, whole) - divide(amount * before, whole)
-            for amount in (sale.order.shipping_tax.shop, sale.shipping)
-        )
-        yield line.id, line.tax.shop + taxes, shipping
+    whole = sum(worth.values())
+    before = sum(worth[each.id] for each in lines[: lines.index(line)])
+    part = divide(abs(amount) * (before + worth[line.id]), whole) - divide(abs(amount) * before, whole)
+    return part if amount >= 0 else -part

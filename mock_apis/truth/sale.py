@@ -33,11 +33,21 @@ class Amounts:
 
 
 class Return(NamedTuple):
-    """A line of a refund: when, of which line of the order, what it was sold for."""
+    """A line of a refund: when, of which line of the order, what it was sold for, and the tax on it."""
 
     at: datetime
     line_id: int
     amount: int
+    tax: int
+
+
+class GivenBack(NamedTuple):
+    """What a refund moved beside goods: the shipping that went back and the tax on it, and its adjustments."""
+
+    at: datetime
+    shipping: int
+    shipping_tax: int
+    adjustments: int
 
 
 @dataclass(slots=True)
@@ -47,6 +57,7 @@ class Sale:
     order: Order
     lines: dict[int, Amounts] = field(default_factory=dict)
     returned: list[Return] = field(default_factory=list)
+    given_back: list[GivenBack] = field(default_factory=list)
 
     @classmethod
     def of(cls, order: Order) -> Sale:
@@ -61,7 +72,13 @@ class Sale:
                 amount = part.subtotal.shop - (part.tax.shop if order.taxes_included else 0)
                 sale.lines[part.line_id].returns += amount
                 sale.lines[part.line_id].units_returned += part.quantity
-                sale.returned.append(Return(refund.created_at, part.line_id, amount))
+                sale.returned.append(Return(refund.created_at, part.line_id, amount, part.tax.shop))
+            shipping_tax = sum(part.tax.shop for part in refund.shipping_lines)
+            shipping = sum(part.subtotal.shop for part in refund.shipping_lines)
+            if order.taxes_included:
+                shipping -= shipping_tax
+            adjustments = sum(each.amount.shop for each in refund.adjustments)
+            sale.given_back.append(GivenBack(refund.created_at, shipping, shipping_tax, adjustments))
         return sale
 
     @property
@@ -73,6 +90,7 @@ class Sale:
 
     @property
     def taxes(self) -> int:
+        """As first charged."""
         return sum(line.tax.shop for line in self.order.lines) + self.order.shipping_tax.shop
 
     @property

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from mock_apis.world.fates import Deck
+from mock_apis.world.goodwill import Goodwill, shipping_left, shipping_total
 from mock_apis.world.money import share
 from mock_apis.world.orders import Checkout
 from mock_apis.world.payments import Payments
-from mock_apis.world.shop_model import Line, Money, Order, RefundLine, Transaction
+from mock_apis.world.shop_model import Line, Money, Order, Refund, RefundLine, Transaction
 from mock_apis.world.state import State
 from mock_apis.world.stripe_model import Charge
 from mock_apis.world.till import Till
@@ -23,6 +24,7 @@ class Aftermath:
         self.checkout = checkout
         self.payments = payments
         self.till = Till(state, payments)
+        self.goodwill = Goodwill(state, self.till)
         self.rng = state.random("aftermath")
         self.deck = Deck(self.rng)
 
@@ -118,6 +120,8 @@ class Aftermath:
         order.updated_at = at
         if partly:
             self._later(at, 0.5, 2, self.fulfil, order)
+        else:
+            self.goodwill.plan(at, order)
 
     def return_some(self, at: datetime, order: Order, slow: bool) -> None:
         """Some units of one or two lines come back."""
@@ -145,7 +149,9 @@ class Aftermath:
         line.discount = share(line.discount, line.ordered - units, line.ordered)
         line.removed += units
         self.checkout.retax(line, order.taxes_included)
-        self.till.give_back(at, order, [], before - order.total, "Order edited")
+        self.till.give_back(
+            at, order, Refund(self.state.shopify_id("refund"), at, [], before - order.total, "Order edited")
+        )
         if self.rng.random() < 0.4:
             self._returns(at, order)
 
@@ -184,13 +190,12 @@ class Aftermath:
         total = Money.total((part.subtotal for part in parts), order.currency)
         if not order.taxes_included:
             total += Money.total((part.tax for part in parts), order.currency)
-        if with_shipping:
-            total += order.shipping
-            if not order.taxes_included:
-                total += order.shipping_tax
-        for refund in self.till.give_back(at, order, parts, total, self.rng.choice(NOTES), pending=slow):
+        shipping = shipping_left(self.state, order) if with_shipping else []
+        total += shipping_total(order, shipping)
+        refund = Refund(self.state.shopify_id("refund"), at, parts, total, self.rng.choice(NOTES), shipping)
+        for sent in self.till.give_back(at, order, refund, pending=slow):
             if slow:
-                self._later(at, 0.5, 2, self.payments.settle_refund, refund)
+                self._later(at, 0.5, 2, self.payments.settle_refund, sent)
 
     def _refund_line(self, order: Order, line: Line, units: int) -> RefundLine:
         """The units' part of the line; the last ones get what rounding has left over."""

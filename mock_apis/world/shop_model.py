@@ -127,12 +127,30 @@ class RefundLine:
 
 
 @dataclass(slots=True)
+class RefundShippingLine:
+    id: int
+    subtotal: Money  # with the tax in it when the order's taxes are included
+    tax: Money
+
+
+@dataclass(slots=True)
+class OrderAdjustment:
+    """By how much a refund differs from what came back: less than nothing when the buyer got more."""
+
+    id: int
+    amount: Money
+    reason: str  # CUSTOMER, DAMAGE, FULL_RETURN_BALANCING_ADJUSTMENT
+
+
+@dataclass(slots=True)
 class Refund:
     id: int
     created_at: datetime
     lines: list[RefundLine]
     total: Money
     note: str | None = None
+    shipping_lines: list[RefundShippingLine] = field(default_factory=list)
+    adjustments: list[OrderAdjustment] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -192,6 +210,15 @@ class Order:
     @property
     def total_refunded(self) -> Money:
         return Money.total((refund.total for refund in self.refunds), self.currency)
+
+    @property
+    def shipping_refunded(self) -> Money:
+        """Of the shipping, with the tax in it when the order's taxes are included."""
+        return Money.total((part.subtotal for r in self.refunds for part in r.shipping_lines), self.currency)
+
+    @property
+    def shipping_tax_refunded(self) -> Money:
+        return Money.total((part.tax for r in self.refunds for part in r.shipping_lines), self.currency)
 
     @property
     def paid(self) -> Money:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mock_apis.world.payments import Payments
-from mock_apis.world.shop_model import Money, Order, Refund, RefundLine, Transaction
+from mock_apis.world.shop_model import Money, Order, OrderAdjustment, Refund, Transaction
 from mock_apis.world.state import State
 from mock_apis.world.stripe_model import Charge, StripeRefund
 
@@ -67,27 +67,37 @@ class Till:
         self.taken[order.id] = [Payment(charge, waiting, waiting.amount)]
         self._now(at, order, "PAID")
 
-    def give_back(
-        self, at: datetime, order: Order, parts: list[RefundLine], total: Money, note: str | None, pending: bool = False
-    ) -> list[StripeRefund]:
-        """Send `total` back over the order's charges, oldest first."""
-        order.refunds.append(Refund(self.state.shopify_id("refund"), at, parts, total, note))
+    def give_back(self, at: datetime, order: Order, refund: Refund, pending: bool = False) -> list[StripeRefund]:
+        """Send the refund's total back over the order's charges, oldest first."""
+        self._keep_what_was_given_before(order, refund)
+        order.refunds.append(refund)
         sent = []
-        owed = total
+        owed = refund.total
         for payment in self.taken[order.id]:
             left = payment.left
             part = Money(min(owed.shop, left.shop), min(owed.presentment, left.presentment), order.currency)
             if not part.presentment:
                 continue
-            refund = self.payments.refund(
-                at, payment.charge, part.presentment, "requested_by_customer", pending=pending
-            )
-            self.record(at, order, "REFUND", "SUCCESS", part, refund.id, parent=payment.transaction)
-            sent.append(refund)
+            moved = self.payments.refund(at, payment.charge, part.presentment, "requested_by_customer", pending=pending)
+            self.record(at, order, "REFUND", "SUCCESS", part, moved.id, parent=payment.transaction)
+            sent.append(moved)
             payment.left = left - part
             owed -= part
         self._now(at, order, "REFUNDED" if order.total_refunded == order.paid else "PARTIALLY_REFUNDED")
         return sent
+
+    def disputed(self, order: Order) -> bool:
+        return any(payment.charge.disputed for payment in self.taken[order.id])
+
+    def _keep_what_was_given_before(self, order: Order, refund: Refund) -> None:
+        """Out of goodwill, say: nobody gets more back than was paid."""
+        left = Money.total((payment.left for payment in self.taken[order.id]), order.currency)
+        over = refund.total - left
+        kept = Money(max(0, over.shop), max(0, over.presentment), order.currency)
+        if kept.shop or kept.presentment:
+            number = self.state.shopify_id("order adjustment")
+            refund.adjustments.append(OrderAdjustment(number, kept, "FULL_RETURN_BALANCING_ADJUSTMENT"))
+            refund.total -= kept
 
     def record(
         self,

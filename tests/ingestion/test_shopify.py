@@ -23,7 +23,7 @@ from ingestion.sources import shopify
 from ingestion.sync import Progress, sync, sync_stream
 from mock_apis.shopify import cost
 from mock_apis.shopify.schema import schema
-from mock_apis.world.shop_model import Refund, RefundLine
+from mock_apis.world.shop_model import Money, OrderAdjustment, Refund, RefundLine, RefundShippingLine
 from mock_apis.world.world import World
 from settings import HeadwaterError
 from settings.pipeline import Http
@@ -180,6 +180,9 @@ def test_lists_that_a_page_cuts_short_are_fetched_to_their_end(
     pattern: RefundLine = next(each for refund in order.refunds for each in refund.lines)
     pattern = replace(pattern, quantity=0)  # returned units are taken off the line's
     many.lines = [_with_id(pattern, 9_300_000 + number) for number in range(25)]
+    nothing = Money.zero(order.currency)
+    many.shipping_lines = [RefundShippingLine(9_500_000 + number, nothing, nothing) for number in range(3)]
+    many.adjustments = [OrderAdjustment(9_600_000 + number, nothing, "DAMAGE") for number in range(4)]
     order.refunds += [many, *(replace(many, id=9_200_001 + number, lines=[]) for number in range(6))]
     product = next(iter(world.products.values()))
     product.variants += [_with_id(product.variants[0], 9_400_000 + number) for number in range(45)]
@@ -191,8 +194,10 @@ def test_lists_that_a_page_cuts_short_are_fetched_to_their_end(
     assert sorted(lines) == sorted(each.id for each in order.lines)
     assert len(found["transactions"]) == len(order.transactions)
     assert len(found["refunds"]) == len(order.refunds)
-    assert sorted(len(refund["refundLineItems"]["nodes"]) for refund in found["refunds"])[-1] == 25
-    parts = [found["lineItems"], *(refund["refundLineItems"] for refund in found["refunds"])]
+    lists = ("refundLineItems", "refundShippingLines", "orderAdjustments")
+    longest = [max(len(refund[name]["nodes"]) for refund in found["refunds"]) for name in lists]
+    assert longest == [25, 3, 4]
+    parts = [found["lineItems"], *(refund[name] for refund in found["refunds"] for name in lists)]
     assert not any(part["pageInfo"]["hasNextPage"] for part in parts)
     variants = current(query, "products")[f"gid://shopify/Product/{product.id}"]["variants"]["nodes"]
     assert len(variants) == len(product.variants)

@@ -233,6 +233,32 @@ def test_the_totals_of_an_order_add_up_in_both_currencies(ask: Ask) -> None:
             assert total == subtotal + shipping + (0 if node["taxesIncluded"] else tax)
 
 
+def test_a_refund_says_what_it_is_made_of_and_leaves_nothing_to_pay(world: World, ask: Ask) -> None:
+    bag = "{ shopMoney { amount } }"
+    parts = f"refundLineItems(first: 250) {{ nodes {{ subtotalSet {bag} totalTaxSet {bag} }} }}"
+    parts += f" refundShippingLines(first: 5) {{ nodes {{ subtotalAmountSet {bag} taxAmountSet {bag} }} }}"
+    parts += f" orderAdjustments(first: 5) {{ nodes {{ amountSet {bag} taxAmountSet {bag} }} }}"
+    sums = f"totalOutstandingSet {bag} currentTotalPriceSet {bag}"
+    seen = set()
+    for order in (each for each in world.orders.values() if each.refunds):
+        asked = f"{{ taxesIncluded {sums} refunds {{ note totalRefundedSet {bag} {parts} }} }}"
+        found = ask(f'{{ order(id: "gid://shopify/Order/{order.id}") {asked} }}')["data"]["order"]
+        assert found["totalOutstandingSet"]["shopMoney"]["amount"] == "0.0"
+        for refund in found["refunds"]:
+            total = Decimal(0)
+            for name, sign in (("refundLineItems", 1), ("refundShippingLines", 1), ("orderAdjustments", -1)):
+                for node in refund[name]["nodes"]:
+                    amount, tax = (Decimal(each["shopMoney"]["amount"]) for each in node.values())
+                    taxed = name == "orderAdjustments" or not found["taxesIncluded"]
+                    total += sign * (amount + (tax if taxed else 0))
+                    seen.add(name)
+            if refund["note"] != "Order edited":
+                assert total == Decimal(refund["totalRefundedSet"]["shopMoney"]["amount"])
+        if order.financial_status == "REFUNDED":
+            assert found["currentTotalPriceSet"]["shopMoney"]["amount"] == "0.0"
+    assert len(seen) == 3
+
+
 # Cost and throttle
 
 
@@ -313,16 +339,19 @@ def test_a_cursor_of_another_sort_is_refused(ask: Ask) -> None:
 
 def test_things_are_found_by_their_global_id(world: World, ask: Ask) -> None:
     order = next(each for each in world.orders.values() if each.refunds)
+    refunds = [refund for each in world.orders.values() for refund in each.refunds]
     ids = [
         f"gid://shopify/Order/{order.id}",
         f"gid://shopify/LineItem/{order.lines[0].id}",
         f"gid://shopify/Refund/{order.refunds[0].id}",
+        f"gid://shopify/RefundShippingLine/{next(part.id for each in refunds for part in each.shipping_lines)}",
+        f"gid://shopify/OrderAdjustment/{next(part.id for each in refunds for part in each.adjustments)}",
         f"gid://shopify/OrderTransaction/{order.transactions[0].id}",
         "gid://shopify/Product/1",
     ]
     found = ask("query($ids: [ID!]!) { nodes(ids: $ids) { id __typename } }", ids=ids)["data"]["nodes"]
     assert [each and each["id"] for each in found] == [*ids[:-1], None]
-    assert [each["__typename"] for each in found[:-1]] == ["Order", "LineItem", "Refund", "OrderTransaction"]
+    assert [each["__typename"] for each in found[:-1]] == [one.split("/")[-2] for one in ids[:-1]]
 
 
 def test_the_door_checks_version_token_and_body_and_dates_by_the_worlds_clock(world: World) -> None:

@@ -10,8 +10,20 @@ from typing import Any
 import pytest
 
 from mock_apis.truth import truth
+from mock_apis.truth.revenue import daily_revenue, daily_sales_by_region
+from mock_apis.truth.sale import Sale, is_sale
 from mock_apis.world.email_model import Campaign, EmailEvent
-from mock_apis.world.shop_model import Customer, Line, Money, Order, Product, Refund, RefundLine
+from mock_apis.world.shop_model import (
+    Customer,
+    Line,
+    Money,
+    Order,
+    OrderAdjustment,
+    Product,
+    Refund,
+    RefundLine,
+    RefundShippingLine,
+)
 from mock_apis.world.world import World
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -95,13 +107,15 @@ def test_an_edited_order_and_its_return_on_a_later_day(world: World) -> None:
         "net_sales": "27.00",
         "taxes": "5.91",
         "shipping": "4.12",
+        "adjustments": "0.00",
         "total_sales": "37.03",
         "average_order_value": "27.00",
         "median_order_value": "27.00",
         "currency": "EUR",
     }
     assert (second["day"], second["orders"], second["returns"]) == ("2026-03-13", 0, "9.00")
-    assert (second["net_sales"], second["total_sales"], second["average_order_value"]) == ("-9.00", "-9.00", None)
+    assert (second["net_sales"], second["taxes"], second["total_sales"]) == ("-9.00", "-1.71", "-10.71")
+    assert (second["shipping"], second["average_order_value"]) == ("0.00", None)
     mug, lamp = found["product_performance"]
     assert (mug["units_ordered"], mug["units_returned"], mug["return_rate"]) == (3, 1, "0.3333")
     assert (lamp["title"], lamp["orders"], lamp["net_sales"], lamp["return_rate"]) == ("Lamp", 0, "0.00", None)
@@ -176,8 +190,51 @@ def test_revenue_by_product_shares_the_shipping_and_knows_a_buyers_first_order(w
         ("2026-03-13", "1", "returning", 1, "20.00"),
         ("2026-03-13", "2", "returning", 1, "0.00"),
     ]
-    # 4.12 of shipping and 0.78 of taxes on it, by 20 and 10.
-    assert [(row["shipping"], row["taxes"]) for row in found[1:]] == [("2.75", "4.32"), ("1.37", "2.16")]
+    # 4.12 of shipping and 0.78 of taxes on it, by 20 and 10; the 1.90 on the lamp went back the same day.
+    assert [(row["shipping"], row["taxes"]) for row in found[1:]] == [("2.75", "4.32"), ("1.37", "0.26")]
+
+
+MONEY = ("gross_sales", "discounts", "returns", "net_sales", "taxes", "shipping", "adjustments", "total_sales")
+
+
+@pytest.mark.parametrize("taxes_included", [True, False])
+def test_what_went_back_whole_sums_to_nothing_over_its_days(world: World, taxes_included: bool) -> None:
+    """The half of the shipping first, then something for the trouble, then all, less what was given for that."""
+    one, other = line(21, 3, 1190, 357, 513), line(22, 1, 1190, 0, 190, product_id=2)
+    goods = [RefundLine(1, 21, 3, euros(3213), euros(513)), RefundLine(2, 22, 1, euros(1190), euros(190))]
+    half = [RefundShippingLine(1, euros(245), euros(39))]
+    steps = [
+        Refund(1, NOON.replace(day=11), [], euros(245), None, half),
+        Refund(2, NOON.replace(day=12), [], euros(500), None, [], [OrderAdjustment(1, euros(-500), "CUSTOMER")]),
+        Refund(3, NOON.replace(day=13), goods, euros(0), None, half, [OrderAdjustment(2, euros(500), "CUSTOMER")]),
+    ]
+    found = marts(world, order(1, [one, other], refunds=steps, taxes_included=taxes_included))
+    days = {row["day"][8:]: row for row in found["daily_sales_by_region"]}
+    assert [(row["shipping"], row["adjustments"], row["orders"]) for row in days.values()] == (
+        [("4.12", "0.00", 1), ("-2.06", "0.00", 0), ("0.00", "-5.00", 0), ("-2.06", "5.00", 0)]
+        if taxes_included
+        else [("4.90", "0.00", 1), ("-2.45", "0.00", 0), ("0.00", "-5.00", 0), ("-2.45", "5.00", 0)]
+    )
+    assert (days["11"]["taxes"], days["12"]["total_sales"], days["13"]["taxes"]) == ("-0.39", "-5.00", "-7.42")
+    by_product: dict[str, Decimal] = {}
+    for row in found["daily_revenue"]:
+        by_product[row["product_id"]] = by_product.get(row["product_id"], Decimal(0)) + Decimal(row["adjustments"])
+    assert by_product == {"1": 0, "2": 0}
+    for mart in ("daily_sales_by_region", "daily_revenue"):
+        sums = {column: sum(Decimal(row[column]) for row in found[mart]) for column in MONEY}
+        assert sums["gross_sales"] and sums["discounts"] + sums["returns"] == sums["gross_sales"]
+        assert {sums[column] for column in ("net_sales", "taxes", "shipping", "adjustments", "total_sales")} == {0}
+
+
+def test_the_total_of_every_sale_is_what_was_paid_less_what_was_refunded() -> None:
+    world = World(7, "tiny", date(2026, 3, 20))
+    paid = [each for each in world.orders.values() if is_sale(each) and each.paid.shop]
+    for mart in (daily_sales_by_region, daily_revenue):
+        for each in paid:
+            total = sum(Decimal(row["total_sales"]) for row in mart(world, [Sale.of(each)]))
+            assert total == Decimal(each.paid.shop - each.total_refunded.shop) / 100, each
+    assert any(each.total_refunded == each.paid for each in paid)
+    assert any(part.adjustments for each in paid for part in each.refunds)
 
 
 def test_an_order_is_held_against_what_was_true_when_it_came(world: World) -> None:
