@@ -8,7 +8,8 @@ with by_product as (
         sum(discounts) as discounts,
         sum(returns) as returns,
         sum(taxes) as taxes,
-        sum(shipping) as shipping
+        sum(shipping) as shipping,
+        sum(adjustments) as adjustments
     from {{ ref('daily_revenue') }}
     group by day, region
 ),
@@ -32,6 +33,7 @@ final as (
         or by_product.returns is distinct from by_region.returns
         or by_product.taxes is distinct from by_region.taxes
         or by_product.shipping is distinct from by_region.shipping
+        or by_product.adjustments is distinct from by_region.adjustments
 )
 
 select * from final

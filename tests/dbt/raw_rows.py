@@ -65,15 +65,25 @@ def line(number: int, price: str, units: int, product: int | None = 1, variant: 
     }
 
 
-def refund(number: int, at: str, line_number: int, units: int, subtotal: str) -> Record:
+def refund(number: int, at: str, line_number: int, units: int, subtotal: str, tax: str = "0.00") -> Record:
     back = {
         "id": gid("RefundLineItem", number),
         "quantity": units,
         "lineItem": {"id": gid("LineItem", line_number)},
         "subtotalSet": bag(subtotal),
-        "totalTaxSet": bag("0.00"),
+        "totalTaxSet": bag(tax),
     }
     return {"id": gid("Refund", number), "createdAt": at, "refundLineItems": {"nodes": [back]}}
+
+
+def shipping_refund(number: int, at: str, subtotal: str, tax: str) -> Record:
+    back = {"id": gid("RefundShippingLine", number), "subtotalAmountSet": bag(subtotal), "taxAmountSet": bag(tax)}
+    return {
+        "id": gid("Refund", number),
+        "createdAt": at,
+        "refundLineItems": {"nodes": []},
+        "refundShippingLines": {"nodes": [back]},
+    }
 
 
 def sale(number: int, amount: str, at: str) -> Record:

@@ -19,6 +19,7 @@ TEA, POT = "10.00", "25.00"
 OF_RUNS = ["_built_at", "_days", "_order_ids", "_payment_keys", "_available_ats", "_campaign_ids"]
 PAID = [raw.sale(1, "20.00", "2026-06-02T10:00:00Z")]
 PAID_5 = [raw.sale(5, "20.00", "2026-06-02T10:00:00Z")]
+TEA_BACK = raw.refund(30, "2026-06-02T20:00:00Z", 301, 1, TEA, "2.00")
 PARTLY = {"transactions": PAID, "displayFinancialStatus": "PARTIALLY_REFUNDED"}
 
 
@@ -89,6 +90,17 @@ def first_day(connection: psycopg.Connection) -> None:
             connection, "stripe_balance_transactions", at, raw.balance_transaction(name, "ch_5", amount, fee, at)
         )
     raw.insert(connection, "stripe_payouts", newer, raw.payout("po_1", 0, newer))
+    raw.insert(connection, "shopify_orders", at, shipped())
+
+
+def shipped(*refunds: raw.Record) -> raw.Record:
+    """An order of tea to London, for 12.00 with its taxes and 6.00 of shipping, and what went back of it."""
+    shipping = {"discountedPriceSet": raw.bag("5.00"), "taxLines": [{"priceSet": raw.bag("1.00")}]}
+    address = {"countryCodeV2": "GB", "city": "London", "zip": "N1"}
+    tea = {**raw.line(301, TEA, 1), "currentQuantity": 0 if refunds else 1}
+    return raw.order(
+        30, "2026-06-02T10:00:00Z", [tea], shippingLines={"nodes": [shipping]}, shippingAddress=address, refunds=refunds
+    )
 
 
 def second_day(connection: psycopg.Connection) -> None:
@@ -103,6 +115,8 @@ def second_day(connection: psycopg.Connection) -> None:
     raw.insert(connection, "shopify_orders", newest, newer)
     for number in (4, 20):
         raw.insert(connection, "shopify_orders", newest, {"id": raw.gid("Order", number)}, deleted=True)
+    # The goods of order 30 come back on its own day; that of its shipping is learnt of a day later.
+    raw.insert(connection, "shopify_orders", newest, shipped(TEA_BACK))
     # Order 5 goes abroad and counts two days later: too late for the click before it.
     abroad = {"countryCodeV2": "US", "city": "Boston", "zip": "02108"}
     moved = raw.order(5, "2026-06-04T10:00:00Z", [raw.line(51, TEA, 1)], shippingAddress=abroad, transactions=PAID_5)
@@ -154,6 +168,8 @@ def third_day(connection: psycopg.Connection) -> None:
         late,
         raw.order(2, "2026-06-02T10:00:00Z", [raw.line(21, TEA, 9)], transactions=PAID),
     )
+    shipping_back = raw.shipping_refund(31, "2026-06-03T09:00:00Z", "5.00", "1.00")
+    raw.insert(connection, "shopify_orders", at, shipped(TEA_BACK, shipping_back))
     # A click that is learnt of two days after the order that it led to.
     raw.insert(
         connection, "email_events", at, raw.event("e2", "click", "c1", "GUEST3@example.com", "2026-06-01T09:00:00Z")
@@ -226,7 +242,7 @@ def test_the_newest_version_by_the_sources_time_wins(connection: psycopg.Connect
 
 def test_lines_that_vanished_are_gone(connection: psycopg.Connection, built: dict[str, Tables]) -> None:
     lines = connection.execute("select line_id from intermediate.fct_order_lines order by line_id").fetchall()
-    assert lines == [(line,) for line in ("101", "11", "21", "31", "51", "61", "71", "81", "91")]
+    assert lines == [(line,) for line in ("101", "11", "21", "301", "31", "51", "61", "71", "81", "91")]
 
 
 def test_deleted_records_are_kept_and_not_counted(connection: psycopg.Connection, built: dict[str, Tables]) -> None:
@@ -238,7 +254,7 @@ def test_deleted_records_are_kept_and_not_counted(connection: psycopg.Connection
     assert one(
         connection, "select sum(orders)::int, sum(net_sales)::text from marts_candidate.daily_sales_by_region"
     ) == (
-        8,
+        9,
         "90.00",
     )
 
@@ -249,12 +265,23 @@ def test_an_order_that_moves_leaves_its_day_region_and_click(
     sales = "select day::text, region, orders::int, net_sales::text from marts_candidate.daily_sales_by_region"
     assert sorted(connection.execute(sales.encode()).fetchall()) == [
         ("2026-06-02", "EU", 6, "80.00"),
+        ("2026-06-02", "United Kingdom", 1, "0.00"),
         ("2026-06-03", "EU", 0, "-10.00"),
+        ("2026-06-03", "United Kingdom", 0, "0.00"),
         ("2026-06-04", "EU", 1, "10.00"),
         ("2026-06-04", "North America", 1, "10.00"),
     ]
     clicks = {name: [row for row in built[name]["fct_order_attributions"] if "'e3'" in row] for name in built}
     assert {name: len(found) for name, found in clicks.items()} == {"first": 1, "daily": 0, "from scratch": 0}
+
+
+@pytest.mark.parametrize("mart", ["daily_sales_by_region", "daily_revenue"])
+def test_what_went_back_whole_is_nothing_though_its_shipping_went_alone(
+    connection: psycopg.Connection, built: dict[str, Tables], mart: str
+) -> None:
+    steps = f"select day::text, taxes::text, shipping::text, total_sales::text from marts_candidate.{mart}"
+    found = connection.execute(f"{steps} where region = 'United Kingdom' order by day".encode()).fetchall()
+    assert found == [("2026-06-02", "1.00", "5.00", "6.00"), ("2026-06-03", "-1.00", "-5.00", "-6.00")]
 
 
 def test_sessions_follow_what_web_analytics_corrects(connection: psycopg.Connection, built: dict[str, Tables]) -> None:

@@ -31,6 +31,7 @@ final as (
         {{ shop_money('refund_line', 'subtotalSet', 'currency') }}
         - case when taxes_included then {{ shop_money('refund_line', 'totalTaxSet', 'currency') }} else 0 end
             as returns_minor,
+        {{ shop_money('refund_line', 'totalTaxSet', 'currency') }} as taxes_minor,
         current_timestamp as _built_at
     from refund_lines
 )

@@ -40,6 +40,7 @@ final as (
         line_id,
         product_id,
         order_day,
+        weight,
         units_ordered,
         gross_sales_minor,
         discounts_minor,

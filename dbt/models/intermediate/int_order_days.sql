@@ -14,7 +14,7 @@ stands as (
     select
         order_id,
         refund_day as day
-    from {{ ref('fct_refund_lines') }}
+    from {{ ref('fct_refunds') }}
     where order_id in (select orders.order_id from orders)
 ),
 

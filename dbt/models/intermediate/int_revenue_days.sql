@@ -28,7 +28,7 @@ final as (
         movements.product_id,
         movements.region,
         movements.segment,
-        count(distinct movements.order_id) filter (where movements.refund_line_id is null) as orders,
+        count(distinct movements.order_id) filter (where movements.refund_id is null) as orders,
         sum(movements.units)::bigint as units,
         sum(movements.gross_sales_minor)::bigint as gross_sales_minor,
         sum(movements.discounts_minor)::bigint as discounts_minor,
@@ -37,6 +37,7 @@ final as (
             as net_sales_minor,
         sum(movements.taxes_minor)::bigint as taxes_minor,
         sum(movements.shipping_minor)::bigint as shipping_minor,
+        sum(movements.adjustments_minor)::bigint as adjustments_minor,
         current_timestamp as _built_at
     from changed
     left join movements on changed.day = movements.day

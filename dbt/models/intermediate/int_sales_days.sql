@@ -31,6 +31,7 @@ final as (
             as net_sales_minor,
         sum(movements.taxes_minor)::bigint as taxes_minor,
         sum(movements.shipping_minor)::bigint as shipping_minor,
+        sum(movements.adjustments_minor)::bigint as adjustments_minor,
         percentile_cont(0.5) within group (order by movements.gross_sales_minor - movements.discounts_minor)
         filter (where movements.orders = 1) as median_minor,
         current_timestamp as _built_at

@@ -3,18 +3,15 @@ with orders as not materialized (
     where is_sale
 ),
 
-refund_lines as (
-    select * from {{ ref('fct_refund_lines') }}
-),
-
 consents as (
     select * from {{ ref('int_order_consents') }}
 ),
 
--- A sale stands on the day of its order, a return on the day of its refund.
+-- A sale stands on the day of its order, what went back on the day of its refund.
 final as (
     select
         orders.order_id,
+        null as refund_id,
         null as refund_line_id,
         orders.order_day as day,
         orders.region,
@@ -25,12 +22,14 @@ final as (
         orders.discounts_minor,
         0 as returns_minor,
         orders.taxes_minor,
-        orders.shipping_minor
+        orders.shipping_minor,
+        0 as adjustments_minor
     from orders
     left join consents on orders.order_id = consents.order_id
     union all
     select
         orders.order_id,
+        refund_lines.refund_id,
         refund_lines.refund_line_id,
         refund_lines.refund_day as day,
         orders.region,
@@ -40,10 +39,30 @@ final as (
         0 as gross_sales_minor,
         0 as discounts_minor,
         refund_lines.returns_minor,
-        0 as taxes_minor,
-        0 as shipping_minor
-    from refund_lines
+        -refund_lines.taxes_minor as taxes_minor,
+        0 as shipping_minor,
+        0 as adjustments_minor
+    from {{ ref('fct_refund_lines') }} as refund_lines
     inner join orders on refund_lines.order_id = orders.order_id
+    union all
+    select
+        orders.order_id,
+        refunds.refund_id,
+        null as refund_line_id,
+        refunds.refund_day as day,
+        orders.region,
+        0 as orders,
+        0 as subscriber_orders,
+        0 as units,
+        0 as gross_sales_minor,
+        0 as discounts_minor,
+        0 as returns_minor,
+        refunds.adjustment_taxes_minor - refunds.shipping_taxes_minor as taxes_minor,
+        -refunds.shipping_minor as shipping_minor,
+        refunds.adjustments_minor
+    from {{ ref('fct_refunds') }} as refunds
+    inner join orders on refunds.order_id = orders.order_id
+    where refunds.is_beyond_goods
 )
 
 select * from final
