@@ -77,6 +77,7 @@ def world() -> World:
         2: Product(2, "Lamp", "lamp", "Headwater", "Home", "ARCHIVED", NOON, NOON),
     }
     world.orders, world.campaigns, world.email_events = {}, {}, []
+    world.loyalty_accounts, world.points_transactions = {}, {}
     return world
 
 
