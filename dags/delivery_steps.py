@@ -42,7 +42,7 @@ def open_day(only_if_due: bool) -> dict[str, str]:
     }
 
 
-def built_with(project: Path = PROJECT) -> dict[str, str | int]:
+def built_with(project: Path = PROJECT) -> dict[str, str | int | list[str]]:
     """What the rows of staging and the facts depend on beside their sources: when it changes, all are built anew."""
     from warehouse.dbt import dbt_variables
 

@@ -48,7 +48,7 @@ def run_checks(
         pipeline.quality.recent,
         candidate.last_rows,
         pipeline.quality.usual_rows_share,
-        pipeline.quality.unexplained_payments_share,
+        pipeline.quality.unexplained,
     )
     results = run_expectations(checks, candidate.tables, url)
     replace_results(delivery_id, "delivery", results, url)

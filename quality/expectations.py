@@ -29,10 +29,14 @@ class Newest(_Strict):
 
 
 class Explained(_Strict):
-    """`classes`: the values of the column that need nobody; pipeline.yml limits the share of the other rows."""
+    """`column`: whether a row is explained; `amount`: what is not, in the shop's currency; `day`: when it happened.
+
+    pipeline.yml's quality.unexplained limits both over the latest days; older rows only warn.
+    """
 
     column: Column
-    classes: Annotated[list[str], Field(min_length=1)]
+    amount: Column
+    day: Column
 
 
 class MartExpectations(_Strict):

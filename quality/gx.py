@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from psycopg import conninfo
 
-from quality.plan import DeclaredCheck
+from quality.plan import Days, DeclaredCheck
 from quality.results import CheckResult, Status
 
 SCHEMA = "marts_candidate"
@@ -55,7 +55,8 @@ def _run_mart(gx: Any, source: Any, mart: str, checks: Sequence[DeclaredCheck]) 
     for number, check in enumerate(checks):
         severity = "warning" if check.severity == "warn" else "critical"
         expectation = getattr(gx.expectations, check.expectation)
-        suite.add_expectation(expectation(**check.arguments, severity=severity, meta={"check": number}))
+        asked = dict(check.arguments, **_rows(check.days))
+        suite.add_expectation(expectation(**asked, severity=severity, meta={"check": number}))
     started = time.monotonic()
     outcome = batch.validate(suite)
     each = (time.monotonic() - started) / len(checks)  # they share their queries: an equal part is the honest one
@@ -64,6 +65,15 @@ def _run_mart(gx: Any, source: Any, mart: str, checks: Sequence[DeclaredCheck]) 
         _judge(check, found[number], each) if number in found else _not_run(check, "it did not run")
         for number, check in enumerate(checks)
     ]
+
+
+def _rows(days: Days | None) -> dict[str, Any]:
+    from great_expectations.expectations.row_conditions import Column
+
+    if days is None:
+        return {}
+    column = Column(days.column)
+    return {"row_condition": column >= days.since if days.since else column < days.before}
 
 
 def _judge(check: DeclaredCheck, outcome: Any, seconds: float) -> CheckResult:
@@ -78,16 +88,25 @@ def _judge(check: DeclaredCheck, outcome: Any, seconds: float) -> CheckResult:
 
 def _observed(check: DeclaredCheck, result: dict[str, Any]) -> str:
     if "unexpected_count" in result:
-        found = f"{result['unexpected_count']} of {result['element_count']} rows break it"
+        rows = f"rows{_when(check.days)}"
+        found = f"{result['unexpected_count']} of {result['element_count']} {rows} break it"
         if "mostly" in check.arguments:
             return f"{found}, at most {1 - check.arguments['mostly']:.2%} may"
         values = [str(value) for value in (result.get("partial_unexpected_list") or [])[:3]]
         # Only measures are shown: what a key column holds may name a person.
         shown = check.kind == "not_negative" and values
         return f"{found}, such as {', '.join(values)}" if shown else found
-    least = check.arguments.get("min_value")
     value = result.get("observed_value")
-    return f"{'no value' if value is None else value}, at least {least} expected"
+    if "max_value" in check.arguments:
+        return f"{value or 0:.2f}{_when(check.days)}, at most {check.arguments['max_value']:.2f} allowed"
+    observed = f"{'no value' if value is None else value}{_when(check.days)}"
+    return f"{observed}, at least {check.arguments['min_value']} expected"
+
+
+def _when(days: Days | None) -> str:
+    if days is None:
+        return ""
+    return f" since {days.since}" if days.since else f" before {days.before}"
 
 
 def _not_run(check: DeclaredCheck, reason: str) -> CheckResult:

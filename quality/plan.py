@@ -8,11 +8,21 @@ from datetime import date, timedelta
 from typing import Any
 
 from quality.expectations import Expectations, Explained, MartExpectations, Severity
+from settings.pipeline import Unexplained
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """The rows of a mart from a day on, or all before it."""
+
+    column: str
+    since: date | None = None
+    before: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DeclaredCheck:
-    """One check of one mart. `expectation` and `arguments` are great-expectations' own names."""
+    """One check of one mart, or of its rows of some `days`. `expectation` and `arguments` are great-expectations'."""
 
     kind: str
     mart: str
@@ -20,6 +30,7 @@ class DeclaredCheck:
     severity: Severity
     expectation: str
     arguments: Mapping[str, Any]
+    days: Days | None = None
 
     @property
     def name(self) -> str:
@@ -33,7 +44,7 @@ def declare(
     recent: timedelta,
     last_rows: Mapping[str, int],
     usual_share: float,
-    unexplained_share: float,
+    unexplained: Unexplained,
 ) -> list[DeclaredCheck]:
     """Every check for the marts of the file, and for candidates that the file does not name.
 
@@ -45,18 +56,30 @@ def declare(
         for mart, block in sorted(marts.items())
         for check in _of_mart(mart, block, as_of_day, recent, last_rows.get(mart), usual_share)
     ] + [
-        _explained(mart, block.explained, unexplained_share) for mart, block in sorted(marts.items()) if block.explained
+        check
+        for mart, block in sorted(marts.items())
+        if block.explained
+        for check in _explained(mart, block.explained, as_of_day, unexplained)
     ]
 
 
-def _explained(mart: str, explained: Explained, unexplained_share: float) -> DeclaredCheck:
-    allowed = {
-        "column": explained.column,
-        "value_set": explained.classes,
-        "mostly": round(1 - unexplained_share, 9),  # 1 - 0.07 is a little less than 0.93
-    }
-    subject = f"{mart}.{explained.column}"
-    return DeclaredCheck("explained", mart, subject, "error", "ExpectColumnValuesToBeInSet", allowed)
+def _explained(mart: str, explained: Explained, as_of_day: date, limit: Unexplained) -> Iterator[DeclaredCheck]:
+    """By count and by amount, over the latest days: over all days, a long history would hide a bad one.
+
+    What is older was let pass once, by somebody or within the limits, and stays as a warning: if it went on to block,
+    one difference that nobody can mend would keep every later day from the readers.
+    """
+    first = as_of_day - limit.within
+    latest, older = Days(explained.day, since=first), Days(explained.day, before=first)
+    subject, in_set = f"{mart}.{explained.column}", "ExpectColumnValuesToBeInSet"
+    is_explained: dict[str, Any] = {"column": explained.column, "value_set": [True]}
+    mostly = {"mostly": round(1 - limit.share, 9)}  # 1 - 0.07 is a little less than 0.93
+    yield DeclaredCheck("explained", mart, subject, "error", in_set, is_explained | mostly, latest)
+    yield DeclaredCheck("explained_before", mart, subject, "warn", in_set, is_explained, older)
+    at_most = {"column": explained.amount, "max_value": limit.amount}
+    yield DeclaredCheck(
+        "unexplained_amount", mart, f"{mart}.{explained.amount}", "error", "ExpectColumnSumToBeBetween", at_most, latest
+    )
 
 
 def _of_mart(

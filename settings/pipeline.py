@@ -133,15 +133,31 @@ class SourceSettings(_Strict):
         return self.streams[stream].lookback or self.lookback
 
 
-class Quality(_Strict):
-    """`usual_rows_share`: fewer candidate rows than this share of the last published count is a warning.
-
-    `unexplained_payments_share`: more payments than this share that Shopify and Stripe tell differently block the day.
+class Unexplained(_Strict):
+    """Payments and payouts that need somebody block the day when, of those that moved `within` so long, they are more
+    than `share` of the rows, or make up more than `amount` in the shop's currency. Older ones warn.
     """
+
+    within: Duration = timedelta(days=10)
+    share: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    amount: Annotated[float, Field(ge=0)] = 1000
+
+
+class Quality(_Strict):
+    """`usual_rows_share`: fewer candidate rows than this share of the last published count is a warning."""
 
     usual_rows_share: Annotated[float, Field(gt=0, le=1)] = 0.7
     recent: Duration = timedelta(days=2)
-    unexplained_payments_share: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    unexplained: Unexplained = Unexplained()
+
+
+class Payments(_Strict):
+    """`stripe_gateways`: what Shopify calls the gateways whose money Stripe has; `settle_days`: for so long the two may
+    tell differently of a payment before that is a difference.
+    """
+
+    stripe_gateways: Annotated[list[str], Field(min_length=1)] = ["stripe", "shopify_payments"]
+    settle_days: Annotated[int, Field(ge=0, le=30)] = 3
 
 
 class Readers(_Strict):
@@ -155,6 +171,7 @@ class Pipeline(_Strict):
     delivery: Delivery
     quality: Quality = Quality()
     readers: Readers = Readers()
+    payments: Payments = Payments()
     attribution_window_days: Annotated[int, Field(ge=1, le=90)] = 5
     monthly_budget_usd: Annotated[int, Field(ge=0)]
     retention: dict[Literal["quarantine", "loads"], Duration] = {}

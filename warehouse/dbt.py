@@ -27,13 +27,15 @@ def dbt_environment(url: str | None = None) -> dict[str, str]:
     }
 
 
-def dbt_variables(pipeline: Pipeline | None = None) -> dict[str, str | int]:
+def dbt_variables(pipeline: Pipeline | None = None) -> dict[str, str | int | list[str]]:
     """What of pipeline.yml the models depend on."""
     pipeline = pipeline or load_pipeline()
     return {
         "shop_timezone": pipeline.shop.timezone,
         "shop_currency": pipeline.shop.currency,
         "attribution_window_days": pipeline.attribution_window_days,
+        "stripe_gateways": pipeline.payments.stripe_gateways,
+        "payments_settle_days": pipeline.payments.settle_days,
     }
 
 

@@ -90,7 +90,7 @@ ORDER: dict[str, Resolver] = identified("Order", "id") | {
     "unpaid": of(lambda order: totals.received(order).shop == 0),
     "discountCode": of(lambda order: next(iter(order.discount_codes), None)),
     "discountCodes": plain("discount_codes"),
-    "paymentGatewayNames": of(lambda order: ["stripe"] if order.transactions else []),
+    "paymentGatewayNames": of(lambda order: sorted({each.gateway for each in order.transactions})),
     "subtotalLineItemsQuantity": of(lambda order: sum(each.quantity for each in order.lines)),
     "currentSubtotalLineItemsQuantity": of(
         lambda order: sum(LineNode(each, order).current_quantity for each in order.lines)
@@ -192,8 +192,8 @@ ORDER_PARTS: dict[str, dict[str, Resolver]] = {
     | {
         "kind": plain("transaction.kind"),
         "status": plain("transaction.status"),
-        "gateway": constant("stripe"),
-        "formattedGateway": constant("Stripe"),
+        "gateway": plain("transaction.gateway"),
+        "formattedGateway": of(lambda node: node.transaction.gateway.replace("_", " ").title()),
         "processedAt": when("transaction.processed_at"),
         "createdAt": when("transaction.processed_at"),
         "amountSet": bag(lambda node: node.transaction.amount),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from mock_apis.world.fates import Deck
+from mock_apis.world.fates import ANY_GATEWAY, DECK, GATEWAYS, Deck
 from mock_apis.world.goodwill import Goodwill, shipping_left, shipping_total
+from mock_apis.world.mishaps import Mishaps
 from mock_apis.world.money import share
 from mock_apis.world.orders import Checkout
 from mock_apis.world.payments import Payments
@@ -26,7 +27,9 @@ class Aftermath:
         self.till = Till(state, payments)
         self.goodwill = Goodwill(state, self.till)
         self.rng = state.random("aftermath")
-        self.deck = Deck(self.rng)
+        self.deck = Deck(self.rng, DECK)
+        self.gateways = Deck(state.random("gateways"), GATEWAYS)
+        self.mishaps = Mishaps(state, self.till)
 
     def buy(self, at: datetime, email: str | None = None, campaign_id: str | None = None) -> None:
         """Place an order, pay it as its fate has it, and plan what follows."""
@@ -45,14 +48,23 @@ class Aftermath:
             again = at + timedelta(seconds=self.rng.randint(60, 900))
             self.state.schedule(again, self.pay, order, declined.payment_intent)
         else:
-            self.pay(at, order)
+            gateway = self.gateways.deal() if fate in ANY_GATEWAY else "stripe"
+            self.pay(at, order, gateway=gateway, mishap=fate == "plain" and gateway == "stripe")
             self._follow(at, order, fate)
 
     # Payment
 
-    def pay(self, at: datetime, order: Order, payment_intent: str | None = None) -> None:
-        """Take the order's total in one go; goods leave some days later."""
-        self.till.sell(at, order, order.total, payment_intent)
+    def pay(
+        self,
+        at: datetime,
+        order: Order,
+        payment_intent: str | None = None,
+        gateway: str = "stripe",
+        mishap: bool = False,
+    ) -> None:
+        """Take the order's total in one go; goods leave some days later. With `mishap` that may go wrong."""
+        if not (mishap and self.mishaps.happen(at, order)):
+            self.till.sell(at, order, order.total, payment_intent, gateway)
         order.financial_status = "PAID"
         self._later(at, 0.5, 3, self.fulfil, order)
 
@@ -168,7 +180,8 @@ class Aftermath:
 
     def dispute(self, at: datetime, order: Order, won: bool) -> None:
         reason = self.rng.choice(("fraudulent", "product_not_received", "duplicate"))
-        dispute = self.payments.dispute(at, self.till.taken[order.id][0].charge, reason)
+        charge = self.till.taken[order.id][0].charge
+        dispute = self.payments.dispute(at, charge, reason) if charge else None
         if dispute is not None:
             self._later(at, 0.5, 1.5, self.payments.answer_dispute, dispute)
             self._later(at, 2, self.state.scale.dispute_days, self.payments.close_dispute, dispute, won)

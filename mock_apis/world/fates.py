@@ -1,4 +1,4 @@
-"""Which order meets which fate."""
+"""Which order meets which fate, and how it is paid."""
 
 from __future__ import annotations
 
@@ -31,14 +31,40 @@ DECK = {
     "imported": 2,
 }
 
+GATEWAYS = {"stripe": 27, "paypal": 1, "gift_card": 1, "manual": 1}
+# Only a Stripe charge can be disputed, held, declined or be slow to come back.
+ANY_GATEWAY = (
+    "plain",
+    "partial refund",
+    "full refund",
+    "cancel",
+    "remove units",
+    "add line",
+    "custom",
+    "digital",
+    "imported",
+)
+
+# What goes wrong between Shopify and Stripe with a plain order, in a world that has mishaps.
+MISHAPS = {
+    "none": 7,
+    "missing payment": 1,
+    "missing order": 1,
+    "amount": 1,
+    "currency": 1,
+    "duplicate": 1,
+    "settlement": 1,
+}
+
 
 class Deck:
-    def __init__(self, rng: Random) -> None:
+    def __init__(self, rng: Random, deck: dict[str, int]) -> None:
         self.rng = rng
+        self.deck = deck
         self.cards: list[str] = []
 
     def deal(self) -> str:
         if not self.cards:
-            self.cards = [fate for fate, count in DECK.items() for _ in range(count)]
+            self.cards = [fate for fate, count in self.deck.items() for _ in range(count)]
             self.rng.shuffle(self.cards)
         return self.cards.pop()

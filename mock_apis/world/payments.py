@@ -91,8 +91,12 @@ class Payments:
         capture: bool = True,
         failure_code: str | None = None,
         payment_intent: str | None = None,
+        settles: bool = True,
     ) -> Charge:
-        """Charge `amount` minor units of the order's currency; with a `failure_code` it is declined."""
+        """Charge `amount` minor units of the order's currency; with a `failure_code` it is declined.
+
+        An order without an id is not named on the charge; one that does not settle never reaches the balance.
+        """
         customer = self.state.customers.get(order.customer_id) if order.customer_id else None
         charge = Charge(
             id=self.state.stripe_id("ch"),
@@ -107,12 +111,12 @@ class Payments:
             status="failed" if failure_code else "succeeded",
             captured=capture and not failure_code,
             failure_code=failure_code,
-            metadata={"order_id": str(order.id)},
+            metadata={"order_id": str(order.id)} if order.id else {},
         )
         self.state.charges[charge.id] = charge
         if charge.captured:
             charge.amount_captured = amount
-            charge.balance_transaction = self.ledger.charged(at, charge)
+            charge.balance_transaction = self.ledger.charged(at, charge) if settles else None
         self.tell(at, "charge.failed" if failure_code else "charge.succeeded", charge)
         return charge
 

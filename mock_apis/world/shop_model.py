@@ -163,6 +163,7 @@ class Transaction:
     parent_id: int | None = None
     payment_id: str | None = None  # the Stripe charge (or refund) behind it
     error_code: str | None = None
+    gateway: str = "stripe"  # or paypal, gift_card, manual
 
 
 @dataclass(slots=True)

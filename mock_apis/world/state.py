@@ -52,8 +52,9 @@ STEP = 32768  # Shopify's numeric ids grow by multiples of this
 class State:
     """The records of the shop at `now`, and the actions still to come."""
 
-    def __init__(self, seed: int, size: str, today: date, timezone: str) -> None:
+    def __init__(self, seed: int, size: str, today: date, timezone: str, mishaps: bool) -> None:
         self.seed = seed
+        self.mishaps = mishaps
         self.size = size
         self.scale = SIZES[size]
         self.timezone = timezone

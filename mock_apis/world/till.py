@@ -15,9 +15,9 @@ HOME = "DE"  # the card's country where nothing is shipped
 
 @dataclass(slots=True)
 class Payment:
-    """A charge that took money, and how much of it the buyer has not got back."""
+    """What took money, and how much of it the buyer has not got back. No charge: another gateway took it."""
 
-    charge: Charge
+    charge: Charge | None
     transaction: Transaction
     left: Money
 
@@ -28,9 +28,13 @@ class Till:
         self.payments = payments
         self.taken: dict[int, list[Payment]] = {}
 
-    def sell(self, at: datetime, order: Order, amount: Money, payment_intent: str | None = None) -> None:
-        charge = self._charge(at, order, amount, payment_intent=payment_intent)
-        transaction = self.record(at, order, "SALE", "SUCCESS", amount, charge.id)
+    def sell(
+        self, at: datetime, order: Order, amount: Money, payment_intent: str | None = None, gateway: str = "stripe"
+    ) -> None:
+        stripe = gateway == "stripe"
+        charge = self._charge(at, order, amount, payment_intent=payment_intent) if stripe else None
+        transaction = self.record(at, order, "SALE", "SUCCESS", amount, charge.id if charge else None)
+        transaction.gateway = gateway
         self.taken.setdefault(order.id, []).append(Payment(charge, transaction, amount))
         order.updated_at = at
 
@@ -68,7 +72,7 @@ class Till:
         self._now(at, order, "PAID")
 
     def give_back(self, at: datetime, order: Order, refund: Refund, pending: bool = False) -> list[StripeRefund]:
-        """Send the refund's total back over the order's charges, oldest first."""
+        """Send the refund's total back the ways it came, oldest first."""
         self._keep_what_was_given_before(order, refund)
         order.refunds.append(refund)
         sent = []
@@ -78,16 +82,21 @@ class Till:
             part = Money(min(owed.shop, left.shop), min(owed.presentment, left.presentment), order.currency)
             if not part.presentment:
                 continue
-            moved = self.payments.refund(at, payment.charge, part.presentment, "requested_by_customer", pending=pending)
-            self.record(at, order, "REFUND", "SUCCESS", part, moved.id, parent=payment.transaction)
-            sent.append(moved)
+            back = self.record(at, order, "REFUND", "SUCCESS", part, parent=payment.transaction)
+            back.gateway = payment.transaction.gateway
+            if payment.charge:
+                moved = self.payments.refund(
+                    at, payment.charge, part.presentment, "requested_by_customer", pending=pending
+                )
+                back.payment_id = moved.id
+                sent.append(moved)
             payment.left = left - part
             owed -= part
         self._now(at, order, "REFUNDED" if order.total_refunded == order.paid else "PARTIALLY_REFUNDED")
         return sent
 
     def disputed(self, order: Order) -> bool:
-        return any(payment.charge.disputed for payment in self.taken[order.id])
+        return any(payment.charge and payment.charge.disputed for payment in self.taken[order.id])
 
     def _keep_what_was_given_before(self, order: Order, refund: Refund) -> None:
         """Out of goodwill, say: nobody gets more back than was paid."""

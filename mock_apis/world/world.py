@@ -23,14 +23,17 @@ class World(State):
     """All that the shop, its payments and its emails are at `now` (UTC, frozen; moved by `advance`).
 
     `size` is "tiny" (15 days of about 8 orders), "small" (60 days of about 40) or
-    "large". The same seed, size, first `today`, time zone and number of days
-    advanced always give the same world, however the days were taken.
+    "large". With `mishaps` Shopify and Stripe tell some payments differently. The same
+    seed, size, first `today`, time zone, mishaps and number of days advanced always
+    give the same world, however the days were taken.
     """
 
-    def __init__(self, seed: int, size: str, today: date, timezone: str = "Europe/Berlin") -> None:
+    def __init__(
+        self, seed: int, size: str, today: date, timezone: str = "Europe/Berlin", *, mishaps: bool = False
+    ) -> None:
         if size not in SIZES:
             raise ValueError(f"size {size!r} is unknown; take one of {', '.join(SIZES)}")
-        super().__init__(seed, size, today, timezone)
+        super().__init__(seed, size, today, timezone, mishaps)
         self._payments = Payments(self)
         self._catalog = Catalog(self)
         self._people = People(self, self._payments)

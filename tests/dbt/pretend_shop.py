@@ -53,11 +53,11 @@ class PretendShop:
 
 @contextmanager
 def pretend_shop(postgres: EmbeddedPostgres, warehouse: str, home: Path) -> Iterator[PretendShop]:
-    """A tiny shop at the end of its first 15 days, nothing loaded yet. HEADWATER_TEST_SEED makes another one."""
+    """A tiny shop with mishaps after its first 15 days, nothing loaded yet. HEADWATER_TEST_SEED makes another."""
     seed = int(os.environ.get("HEADWATER_TEST_SEED", "7"))
     print(f"the pretend shop's seed is {seed} (HEADWATER_TEST_SEED)")
     app = postgres.create_database(f"app_of_{warehouse.rpartition('/')[2]}"[:60])
-    ref = WorldRef(World(seed, "tiny", TODAY), AppDatabase(app, PASSWORD).write)
+    ref = WorldRef(World(seed, "tiny", TODAY, mishaps=True), AppDatabase(app, PASSWORD).write)
     AppDatabase(app, PASSWORD).write(ref.world)
     sftp = SftpServer(ref, password=PASSWORD)
     sftp.start()

@@ -5,7 +5,7 @@ A new mart joins by its function in mock_apis/truth and its line in MARTS there;
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from hashlib import md5, sha1, sha256
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 from dbt.contracts.graph.manifest import Manifest
+from dbt.contracts.graph.nodes import GenericTestNode
 from pretend_shop import PretendShop, pretend_shop
 from psycopg import sql
 
@@ -37,8 +38,17 @@ def shop(
         yield shop
 
 
-def wrong(shop: PretendShop) -> list[str]:
-    return differences(shop.warehouse, "marts_candidate", truth(shop.ref.world)["marts"])
+@pytest.fixture(scope="module")
+def classes() -> dict[str, set[str]]:
+    """What the classifications of the truth have been, by mart."""
+    return defaultdict(set)
+
+
+def wrong(shop: PretendShop, classes: dict[str, set[str]]) -> list[str]:
+    marts = truth(shop.ref.world)["marts"]
+    for mart, rows in marts.items():
+        classes[mart] |= {row["classification"] for row in rows if "classification" in row}
+    return differences(shop.warehouse, "marts_candidate", marts)
 
 
 def beneath(shop: PretendShop) -> dict[str, Counter[str]]:
@@ -63,10 +73,10 @@ def test_every_mart_has_a_truth_and_the_other_way_round(manifest: Manifest) -> N
     assert marts == set(MARTS)
 
 
-def test_one_day(shop: PretendShop, run_dbt: Callable[..., Any]) -> None:
+def test_one_day(shop: PretendShop, run_dbt: Callable[..., Any], classes: dict[str, set[str]]) -> None:
     shop.load()
     run_dbt("build", as_of=shop.ref.world.now)
-    assert wrong(shop) == []
+    assert wrong(shop, classes) == []
 
 
 def test_no_personal_data_has_reached_a_mart(shop: PretendShop) -> None:
@@ -84,14 +94,29 @@ def test_no_personal_data_has_reached_a_mart(shop: PretendShop) -> None:
 
 
 @pytest.mark.timeout(1800)  # two minutes on a machine of its own
-def test_ten_days_one_by_one_and_from_scratch(shop: PretendShop, run_dbt: Callable[..., Any]) -> None:
+def test_ten_days_one_by_one_and_from_scratch(
+    shop: PretendShop, run_dbt: Callable[..., Any], classes: dict[str, set[str]]
+) -> None:
     for day in range(1, DAYS + 1):
         shop.next_day()
         run_dbt("build" if day == DAYS else "run", as_of=shop.ref.world.now)
-        assert wrong(shop) == [], f"day {day}"
+        assert wrong(shop, classes) == [], f"day {day}"
     daily = beneath(shop)
     run_dbt("run", "--full-refresh", as_of=shop.ref.world.now)
-    assert wrong(shop) == []
+    assert wrong(shop, classes) == []
     scratch = beneath(shop)
     assert daily.keys() == scratch.keys() and daily["fct_orders"]
     assert {table: differing for table in daily if (differing := apart(daily[table], scratch[table]))} == {}
+
+
+def test_every_class_that_a_mart_can_have_has_been_among_them(
+    manifest: Manifest, shop: PretendShop, classes: dict[str, set[str]]
+) -> None:
+    """Else the days before would say nothing of the hard ones."""
+    promised = {
+        manifest.nodes[node.attached_node].name: set(node.test_metadata.kwargs["values"])
+        for node in manifest.nodes.values()
+        if isinstance(node, GenericTestNode) and node.attached_node and node.column_name == "classification"
+        if node.test_metadata.name == "accepted_values"
+    }
+    assert promised and {mart: found for mart, found in classes.items() if found} == promised

@@ -65,8 +65,11 @@ def columns_checked(mart: str, block: MartExpectations) -> tuple[str, str]:
     day = {block.newest.column: ("date", f"'{DAY}'")} if block.newest else {}
     kinds = contract(mart)
     keys = {name: (kinds[name], ONE_OF.get(kinds[name], "'a'")) for name in block.key}
-    classes = {block.explained.column: ("text", f"'{block.explained.classes[0]}'")} if block.explained else {}
-    columns = keys | classes | dict.fromkeys(block.not_negative, ("numeric", "1")) | day
+    explained = {}
+    if asked := block.explained:
+        explained = {asked.column: ("boolean", "true"), asked.day: ("date", f"'{DAY}'")}
+        explained[asked.amount] = ("numeric", "0")
+    columns = keys | dict.fromkeys(block.not_negative, ("numeric", "1")) | explained | day
     described = ", ".join(f"{name} {kind}" for name, (kind, _) in columns.items())
     return described, f"({', '.join(value for _, value in columns.values())})"
 

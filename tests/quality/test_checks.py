@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
@@ -13,7 +14,7 @@ from quality.checks import run_checks
 from quality.expectations import load_expectations
 from quality.gx import sqlalchemy_url
 from settings import HeadwaterError, SettingsError, load_pipeline
-from settings.pipeline import Quality
+from settings.pipeline import Quality, Unexplained
 from tests.quality.seeds import new_candidate, new_delivery, record_dbt
 
 
@@ -43,7 +44,8 @@ def state(database: psycopg.Connection, delivery_id: uuid.UUID) -> tuple[object,
 def test_a_sound_candidate_passes_with_every_check_recorded(database: psycopg.Connection, delivery: uuid.UUID) -> None:
     results = run_checks(delivery)
     assert {result.status for result in results} == {"passed"}
-    kinds = {"not_empty", "recent", "explained", "key_not_null", "key_unique", "not_negative"}
+    kinds = {"not_empty", "recent", "key_not_null", "key_unique", "not_negative"}
+    kinds |= {"explained", "explained_before", "unexplained_amount"}
     assert {result.kind for result in results} == kinds
     assert state(database, delivery) == ("passed", len(results) + 1, len(results) + 1, None)
 
@@ -88,27 +90,68 @@ def test_a_warning_is_recorded_and_does_not_block(
     assert state(database, delivery)[0] == "passed"
 
 
-def test_more_unexplained_payments_than_the_limit_block(database: psycopg.Connection, delivery: uuid.UUID) -> None:
-    pipeline = load_pipeline()
-    allowed = pipeline.model_copy(update={"quality": Quality(unexplained_payments_share=0.07)})
+def payments(database: psycopg.Connection, number: int, day: str, amount: float | None = None) -> None:
+    """So many payments that last moved on the day: matched ones, or such as lack `amount`."""
     database.execute(
-        "insert into marts_candidate.payments_reconciliation (payment_key, classification, last_moved_day)"
-        " select 'order:' || n, case when n <= 7 then 'missing payment' else 'timing' end, '2026-03-10'"
-        " from generate_series(1, 99) as n"  # and one that is there already
+        "insert into marts_candidate.payments_reconciliation"
+        " (payment_key, last_moved_day, is_explained, unexplained_amount)"
+        " select gen_random_uuid()::text, %s, %s, %s from generate_series(1, %s)",
+        (day, amount is None, amount or 0, number),
     )
+
+
+def test_a_bad_day_blocks_however_long_the_history(database: psycopg.Connection, delivery: uuid.UUID) -> None:
+    """The limits look at the ten days up to the delivery's, the 11th: not at the 40,000 payments before."""
+    payments(database, 40_000, "2026-02-20")
+    payments(database, 899, "2026-03-05")  # and one that is there already
+    payments(database, 9, "2026-03-01", 5)
+    run_checks(delivery)
+    assert state(database, delivery)[0] == "passed"
+    database.execute("update ops.deliveries set status = 'open'")
+    payments(database, 1, "2026-03-10", 5)
+    with pytest.raises(HeadwaterError) as caught:
+        run_checks(delivery)
+    text = str(caught.value)
+    rows = "10 of 910 rows since 2026-03-01 break it, at most 1.00% may"
+    assert f"explained on payments_reconciliation.is_explained failed ({rows})" in text
+    assert "unexplained_amount" not in text and state(database, delivery)[0] == "failed"
+
+
+def test_one_huge_difference_blocks_by_its_amount(database: psycopg.Connection, delivery: uuid.UUID) -> None:
+    payments(database, 1000, "2026-03-05")
+    payments(database, 2, "2026-03-09", 500)
+    run_checks(delivery)
+    assert state(database, delivery)[0] == "passed"
+    database.execute("update ops.deliveries set status = 'open'")
+    payments(database, 1, "2026-03-09", 50_000)
+    with pytest.raises(HeadwaterError) as caught:
+        run_checks(delivery)
+    observed = "51000.00 since 2026-03-01, at most 1000.00 allowed"
+    assert f"unexplained_amount on payments_reconciliation.unexplained_amount failed ({observed})" in str(caught.value)
+
+
+def test_an_old_difference_warns_and_does_not_block(database: psycopg.Connection, delivery: uuid.UUID) -> None:
+    payments(database, 2, "2026-02-28", 50_000)
+    payments(database, 8, "2026-02-28")
+    warned = {result.sentence for result in run_checks(delivery) if result.status == "warned"}
+    column = "payments_reconciliation.is_explained"
+    assert warned == {f"explained_before on {column} warned (2 of 10 rows before 2026-03-01 break it)"}
+    assert state(database, delivery)[0] == "passed"
+
+
+def test_the_limits_of_unexplained_payments_are_settings(database: psycopg.Connection, delivery: uuid.UUID) -> None:
+    limits = Unexplained(within=timedelta(days=40), share=0.07, amount=100)
+    allowed = load_pipeline().model_copy(update={"quality": Quality(unexplained=limits)})
+    payments(database, 92, "2026-02-20")  # and one that is there already
+    payments(database, 7, "2026-02-20", 14)
     run_checks(delivery, pipeline=allowed)
     assert state(database, delivery)[0] == "passed"
     database.execute("update ops.deliveries set status = 'open'")
-    database.execute(
-        "update marts_candidate.payments_reconciliation set classification = 'amount' where payment_key = 'order:8'"
-    )
+    payments(database, 1, "2026-02-20", 14)
     with pytest.raises(HeadwaterError) as caught:
         run_checks(delivery, pipeline=allowed)
-    text = str(caught.value)
-    assert (
-        "explained on payments_reconciliation.classification failed (8 of 100 rows break it, at most 7.00% may)" in text
-    )
-    assert state(database, delivery)[0] == "failed"
+    assert "8 of 101 rows since 2026-01-30 break it, at most 7.00% may" in str(caught.value)
+    assert "112.00 since 2026-01-30, at most 100.00 allowed" in str(caught.value)
 
 
 @pytest.mark.parametrize(

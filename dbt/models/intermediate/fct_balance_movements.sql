@@ -42,6 +42,7 @@ final as (
         balance_transactions.amount_minor,
         balance_transactions.fee_minor,
         balance_transactions.net_minor,
+        balance_transactions.exchange_rate,
         balance_transactions.created_at,
         balance_transactions.available_at,
         balance_transactions.is_deleted,

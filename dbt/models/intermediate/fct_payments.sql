@@ -1,6 +1,5 @@
-{{ config(unique_key='charge_id', indexes=[
-    {'columns': ['charge_id'], 'unique': true}, {'columns': ['order_id']}, {'columns': ['_built_at']}
-]) }}
+{{ config(unique_key='charge_id', indexes=[{'columns': ['charge_id'], 'unique': true},
+    {'columns': ['order_id']}, {'columns': ['_built_at']}]) }}
 
 with charges as not materialized (
     select * from {{ ref('stg_stripe__charges') }}
@@ -22,33 +21,50 @@ changed as (
     select charge_id from settlements {{ where_changed() }}
 ),
 
-final as (
+known as (
     select
-        charges.charge_id,
-        charges.order_id,
-        charges.stripe_customer_id,
-        charges.status,
-        charges.failure_code,
-        charges.is_captured,
-        charges.created_at,
-        {{ shop_day('charges.created_at') }} as payment_day,
-        charges.currency,
-        charges.amount_minor,
-        charges.captured_minor,
-        -- Stripe shows the release of money that was never captured as a refund too.
-        case when charges.is_captured then coalesce(reversals.refunded_minor, 0) else 0 end as refunded_minor,
+        charges.*,
+        case when charges.is_captured then coalesce(reversals.refunded_minor, 0) else 0 end as returned_minor,
         reversals.dispute_status,
         coalesce(reversals.disputed_minor, 0) as disputed_minor,
+        coalesce(reversals.withheld_minor, 0) as withheld_minor,
+        {{ minor_units_per_unit('charges.currency') }}::numeric as units
+    from charges
+    inner join changed on charges.charge_id = changed.charge_id
+    left join reversals on charges.charge_id = reversals.charge_id
+),
+
+final as (
+    select
+        known.charge_id,
+        known.order_id,
+        known.stripe_customer_id,
+        known.status,
+        known.failure_code,
+        known.is_captured,
+        known.created_at,
+        known.currency,
+        known.amount_minor,
+        known.captured_minor,
+        known.returned_minor as refunded_minor,
+        known.dispute_status,
+        known.disputed_minor,
+        known.withheld_minor,
+        case
+            when abs(gaps.minor) > coalesce(settlements.settled_leeway, 0) * known.units then gaps.minor else 0
+        end as unsettled_minor,
+        settlements.exchange_rate,
         settlements.currency as settlement_currency,
         coalesce(settlements.fees_minor, 0) as fees_minor,
         coalesce(settlements.net_minor, 0) as net_minor,
         settlements.last_moved_at,
-        charges.is_deleted,
+        known.is_deleted,
         current_timestamp as _built_at
-    from charges
-    inner join changed on charges.charge_id = changed.charge_id
-    left join reversals on charges.charge_id = reversals.charge_id
-    left join settlements on charges.charge_id = settlements.charge_id
+    from known
+    left join settlements on known.charge_id = settlements.charge_id
+    cross join lateral (
+        select captured_minor - returned_minor - withheld_minor - round(coalesce(settled, 0) * units)::bigint as minor
+    ) as gaps
 )
 
 select * from final

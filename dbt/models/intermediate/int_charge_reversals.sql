@@ -44,6 +44,10 @@ final as (
         coalesce(refunded.refunded_minor, 0)::bigint as refunded_minor,
         disputed.status as dispute_status,
         coalesce(disputed.amount_minor, 0)::bigint as disputed_minor,
+        -- A dispute that was won, or that only warns, holds no money.
+        case
+            when disputed.status in ('needs_response', 'under_review', 'lost') then disputed.amount_minor else 0
+        end::bigint as withheld_minor,
         current_timestamp as _built_at
     from changed
     left join refunded on changed.charge_id = refunded.charge_id

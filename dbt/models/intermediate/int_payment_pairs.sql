@@ -14,11 +14,9 @@ with changed as (
 
 orders as (
     select
-        orders.order_id,
+        payments.*,
         orders.presentment_currency,
-        payments.presentment_paid_minor,
-        payments.presentment_refunded_minor,
-        coalesce(payments.last_moved_at, orders.processed_at) as last_moved_at
+        coalesce(payments.last_moved_at, orders.processed_at) as known_at
     from {{ ref('fct_orders') }} as orders
     inner join {{ ref('int_order_payments') }} as payments on orders.order_id = payments.order_id
     where
@@ -38,8 +36,8 @@ final as (
         substring(changed.payment_key from '^charge:(.*)') as charge_id,
         case
             when
-                orders.presentment_paid_minor != 0
-                or orders.presentment_refunded_minor != 0
+                (orders.presentment_paid_minor, orders.presentment_refunded_minor) != (0, 0)
+                or (orders.elsewhere_paid_minor, orders.elsewhere_refunded_minor) != (0, 0)
                 or charges.charges > 0
                 then coalesce(orders.presentment_currency, charges.currency)
         end as currency,
@@ -48,13 +46,21 @@ final as (
         coalesce(charges.has_twins, false) as has_twins,
         coalesce(orders.presentment_paid_minor, 0) as shopify_paid_minor,
         coalesce(orders.presentment_refunded_minor, 0) as shopify_refunded_minor,
+        coalesce(orders.elsewhere_paid_minor - orders.elsewhere_refunded_minor, 0) as elsewhere_minor,
         coalesce(charges.captured_minor, 0) as stripe_captured_minor,
         coalesce(charges.refunded_minor, 0) as stripe_refunded_minor,
         coalesce(charges.disputed_minor, 0) as stripe_disputed_minor,
+        coalesce(charges.unsettled_minor, 0) as stripe_unsettled_minor,
+        -- As the order was paid, else as Stripe exchanged it. What nobody tells counts one to one, and not as nothing.
+        coalesce(
+            orders.shop_rate,
+            case when charges.settlement_currency = '{{ var("shop_currency") }}' then charges.exchange_rate end,
+            1
+        ) as shop_rate,
         charges.settlement_currency,
         coalesce(charges.fees_minor, 0) as fees_minor,
         coalesce(charges.net_minor, 0) as net_minor,
-        greatest(orders.last_moved_at, charges.last_moved_at) as last_moved_at,
+        greatest(orders.known_at, charges.last_moved_at) as last_moved_at,
         current_timestamp as _built_at
     from changed
     left join orders on substring(changed.payment_key from '^order:(.*)') = orders.order_id

@@ -29,10 +29,9 @@ final as (
         > count(distinct captured_minor) filter (where currency = asked_currency) as has_twins,
         coalesce(sum(captured_minor) filter (where currency = asked_currency), 0)::bigint as captured_minor,
         coalesce(sum(refunded_minor) filter (where currency = asked_currency), 0)::bigint as refunded_minor,
-        -- A dispute that was won, or that only warns, holds no money.
-        coalesce(sum(disputed_minor) filter (
-            where currency = asked_currency and dispute_status in ('needs_response', 'under_review', 'lost')
-        ), 0)::bigint as disputed_minor,
+        coalesce(sum(withheld_minor) filter (where currency = asked_currency), 0)::bigint as disputed_minor,
+        coalesce(sum(abs(unsettled_minor)) filter (where currency = asked_currency), 0)::bigint as unsettled_minor,
+        max(exchange_rate) filter (where currency = asked_currency) as exchange_rate,
         max(settlement_currency) as settlement_currency,
         sum(fees_minor)::bigint as fees_minor,
         sum(net_minor)::bigint as net_minor,
