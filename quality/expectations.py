@@ -31,12 +31,14 @@ class Newest(_Strict):
 class Explained(_Strict):
     """`column`: whether a row is explained; `amount`: what is not, in the shop's currency; `day`: when it happened.
 
-    pipeline.yml's quality.unexplained limits both over the latest days; older rows only warn.
+    pipeline.yml's quality.unexplained limits both over the latest days; older rows only warn. Where rows are
+    too few for a share of them (`counted: false`), only the amount blocks.
     """
 
     column: Column
     amount: Column
     day: Column
+    counted: bool = True
 
 
 class MartExpectations(_Strict):

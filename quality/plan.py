@@ -74,7 +74,10 @@ def _explained(mart: str, explained: Explained, as_of_day: date, limit: Unexplai
     subject, in_set = f"{mart}.{explained.column}", "ExpectColumnValuesToBeInSet"
     is_explained: dict[str, Any] = {"column": explained.column, "value_set": [True]}
     mostly = {"mostly": round(1 - limit.share, 9)}  # 1 - 0.07 is a little less than 0.93
-    yield DeclaredCheck("explained", mart, subject, "error", in_set, is_explained | mostly, latest)
+    if explained.counted:
+        yield DeclaredCheck("explained", mart, subject, "error", in_set, is_explained | mostly, latest)
+    else:
+        yield DeclaredCheck("explained", mart, subject, "warn", in_set, is_explained, latest)
     yield DeclaredCheck("explained_before", mart, subject, "warn", in_set, is_explained, older)
     at_most = {"column": explained.amount, "max_value": limit.amount}
     yield DeclaredCheck(

@@ -145,7 +145,7 @@ def payout(ledger: Ledger, it: stripe_model.Payout) -> dict[str, Any]:
         "application_fee": None,
         "application_fee_amount": None,
         "arrival_date": epoch(it.arrival_date),
-        "automatic": True,
+        "automatic": it.automatic,
         "balance_transaction": it.balance_transaction,
         "created": epoch(it.created),
         "currency": ledger.currency,

@@ -56,6 +56,8 @@ MISHAPS = {
     "settlement": 1,
 }
 
+PAYOUTS = {"none": 5, "manual": 1, "amount": 1}
+
 
 class Deck:
     def __init__(self, rng: Random, deck: dict[str, int]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from mock_apis.world.fates import PAYOUTS, Deck
 from mock_apis.world.money import divide, exchange_rate, settled
 from mock_apis.world.state import State
 from mock_apis.world.stripe_model import BalanceTransaction, Charge, Dispute, Payout, StripeRefund
@@ -17,6 +18,7 @@ class Ledger:
     def __init__(self, state: State) -> None:
         self.state = state
         self.unpaid: list[BalanceTransaction] = []
+        self.deck = Deck(state.random("payouts"), PAYOUTS)
 
     def charged(self, at: datetime, charge: Charge) -> str:
         amount = settled(charge.amount, charge.currency)
@@ -38,11 +40,19 @@ class Ledger:
         return self._enter(at, "adjustment", "dispute_reversal", dispute.id, amount, 0, dispute.currency, text)
 
     def pay_out(self, at: datetime) -> Payout | None:
-        """All that is available and not yet paid out, as one payout; None when that is nothing or a debt."""
+        """All that is available and not yet paid out, as one payout; None when that is nothing or a debt.
+
+        Where there are mishaps somebody may send half of it by hand, or the payout may be a euro short.
+        """
         ready = [t for t in self.unpaid if t.available_on <= at]
         amount = sum(t.net for t in ready)
         if amount <= 0:
             return None
+        mishap = self.deck.deal() if self.state.mishaps else "none"
+        if mishap == "manual":
+            ready, amount = [], amount // 2
+        elif mishap == "amount":
+            amount -= 100
         payout_id = self.state.stripe_id("po")
         movement = BalanceTransaction(
             id=self.state.stripe_id("txn"),
@@ -54,14 +64,16 @@ class Ledger:
             created=at,
             available_on=at,
             description="STRIPE PAYOUT",
-            payout=payout_id,
+            payout=None if mishap == "manual" else payout_id,
         )
         self.state.balance_transactions[movement.id] = movement
         for transaction in ready:
             transaction.payout = payout_id
-        self.unpaid = [t for t in self.unpaid if t.available_on > at]
+        self.unpaid = [t for t in self.unpaid if t.payout is None]
+        if mishap == "manual":
+            self.unpaid.append(movement)
         arrival = at.replace(hour=0, minute=0, second=0) + timedelta(days=1)
-        payout = Payout(payout_id, amount, at, arrival, "in_transit", movement.id)
+        payout = Payout(payout_id, amount, at, arrival, "in_transit", movement.id, mishap != "manual")
         self.state.payouts[payout_id] = payout
         return payout
 

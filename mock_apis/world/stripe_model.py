@@ -93,6 +93,7 @@ class Payout:
     arrival_date: datetime
     status: str  # pending, in_transit, paid, failed
     balance_transaction: str
+    automatic: bool = True
 
 
 @dataclass(slots=True, frozen=True)

@@ -139,6 +139,20 @@ def test_an_old_difference_warns_and_does_not_block(database: psycopg.Connection
     assert state(database, delivery)[0] == "passed"
 
 
+def test_a_payout_that_is_off_blocks_by_its_amount_alone(database: psycopg.Connection, delivery: uuid.UUID) -> None:
+    off = "update marts_candidate.payout_reconciliation set is_explained = false, unexplained_amount = %s"
+    database.execute(off, (1000,))
+    warned = {result.sentence for result in run_checks(delivery) if result.status == "warned"}
+    rows = "1 of 1 rows since 2026-03-01 break it"
+    assert warned == {f"explained on payout_reconciliation.is_explained warned ({rows})"}
+    database.execute("update ops.deliveries set status = 'open'")
+    database.execute(off, (1000.01,))
+    with pytest.raises(HeadwaterError) as caught:
+        run_checks(delivery)
+    observed = "1000.01 since 2026-03-01, at most 1000.00 allowed"
+    assert f"unexplained_amount on payout_reconciliation.unexplained_amount failed ({observed})" in str(caught.value)
+
+
 def test_the_limits_of_unexplained_payments_are_settings(database: psycopg.Connection, delivery: uuid.UUID) -> None:
     limits = Unexplained(within=timedelta(days=40), share=0.07, amount=100)
     allowed = load_pipeline().model_copy(update={"quality": Quality(unexplained=limits)})

@@ -34,14 +34,20 @@ changed as (
     {% endif %}
 ),
 
+by_hand as (
+    select payout_id from payouts
+    where not is_automatic
+),
+
+-- One row of `payouts` each: max() only carries its columns over.
 final as (
     select
         changed.payout_id,
-        payouts.status,
-        payouts.created_at,
-        payouts.arrives_at,
-        payouts.currency,
-        payouts.amount_minor,
+        max(payouts.status) as status,
+        bool_and(payouts.is_automatic) as is_automatic,
+        max(payouts.created_at) as created_at,
+        max(payouts.currency) as currency,
+        max(payouts.amount_minor) as amount_minor,
         count(movements.balance_transaction_id) as movements,
         coalesce(sum(movements.amount_minor), 0)::bigint as gross_minor,
         coalesce(sum(movements.fee_minor), 0)::bigint as fees_minor,
@@ -54,15 +60,11 @@ final as (
             payouts.currency = movements.currency
             and payouts.previous_at < movements.available_at
             and payouts.created_at >= movements.available_at
+            and payouts.is_automatic
             and not movements.is_deleted
-            and movements.reporting_category != 'payout'
-    group by
-        changed.payout_id,
-        payouts.status,
-        payouts.created_at,
-        payouts.arrives_at,
-        payouts.currency,
-        payouts.amount_minor
+            -- What somebody sent by hand is missing from what the next automatic payout empties.
+            and (movements.reporting_category != 'payout' or movements.source_id in (select payout_id from by_hand))
+    group by changed.payout_id
 )
 
 select * from final
