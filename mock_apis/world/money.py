@@ -11,7 +11,7 @@ RATES: dict[str, tuple[int, int]] = {
     "USD": (10850, 10000),
     "GBP": (8560, 10000),
     "SEK": (114200, 10000),
-    "JPY": (16350, 1000000),
+    "JPY": (16350, 10000),
 }
 DECIMALS = {"EUR": 2, "USD": 2, "GBP": 2, "SEK": 2, "JPY": 0}
 
