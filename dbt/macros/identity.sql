@@ -12,3 +12,15 @@
         end
     )
 {%- endmacro %}
+
+
+{#- Each sale with the person whose it is (customer_key), and how many accounts that person has. -#}
+{% macro sales_of_customers() -%}
+    select
+        orders.*,
+        identities.customer_key,
+        identities.accounts
+    from {{ ref('fct_orders') }} as orders
+    inner join {{ ref('dim_identities') }} as identities on orders.buyer_key = identities.buyer_key
+    where orders.is_sale
+{%- endmacro %}

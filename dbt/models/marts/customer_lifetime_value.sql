@@ -1,13 +1,7 @@
 {{ config(indexes=[{'columns': ['customer_key']}]) }}
 
 with orders as (
-    select
-        orders.*,
-        identities.customer_key,
-        identities.accounts
-    from {{ ref('fct_orders') }} as orders
-    inner join {{ ref('dim_identities') }} as identities on orders.buyer_key = identities.buyer_key
-    where orders.is_sale
+    {{ sales_of_customers() }}
 ),
 
 movements as (

@@ -4,16 +4,18 @@ with members as (
     select * from {{ ref('dim_members') }}
 ),
 
+sales as (
+    {{ sales_of_customers() }}
+),
+
 buyers as (
     select
-        identities.customer_key,
+        customer_key,
         count(*) as orders,
-        sum(orders.gross_sales_minor - orders.discounts_minor) as bought_minor,
-        sum(orders.net_sales_minor) as net_minor
-    from {{ ref('fct_orders') }} as orders
-    inner join {{ ref('dim_identities') }} as identities on orders.buyer_key = identities.buyer_key
-    where orders.is_sale
-    group by identities.customer_key
+        sum(gross_sales_minor - discounts_minor) as bought_minor,
+        sum(net_sales_minor) as net_minor
+    from sales
+    group by customer_key
 ),
 
 people as (

@@ -1,10 +1,5 @@
 with orders as (
-    select
-        orders.*,
-        identities.customer_key
-    from {{ ref('fct_orders') }} as orders
-    inner join {{ ref('dim_identities') }} as identities on orders.buyer_key = identities.buyer_key
-    where orders.is_sale
+    {{ sales_of_customers() }}
 ),
 
 customers as (
